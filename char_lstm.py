@@ -1,0 +1,722 @@
+"""A character-level recurrent neural network in plain NumPy, every gradient derived by hand.
+
+It reads a text one character at a time and learns to say which character comes next. Then it
+writes: it draws a character from its own prediction, reads that, and goes on.
+
+    python char_rnn.py                                train on data/fables.txt: @TIME@
+    python char_rnn.py --data my.txt --prompt "The "  your own text, and how the samples begin
+    python char_rnn.py --load out/char_rnn.npz        write again from the checkpoint
+
+This is the first lesson, so it explains everything. The next ones repeat most of it word for word,
+on purpose: `diff char_rnn.py char_lstm.py` shows what the LSTM changes, and nothing else.
+
+Contents
+    1. Data            text -> characters -> ids -> parallel streams -> windows
+    2. Numerics        softmax and cross-entropy without overflow
+    3. Forward         one step of the network, then the whole window
+    4. Backward        the same lines undone in reverse order: back-propagation through time
+    5. Optimizer       clipping by the global norm, Adam
+    6. Sampling        temperature
+    7. Looking inside  how far back the gradient reaches: the figure
+    8. Training        evaluation, checkpoint, command line
+
+Notation
+    V  vocabulary size    T  characters in a window    x[t]  ids read at time t (B,)
+    H  hidden units       B  parallel streams          h[t]  hidden state (H, B), a column a stream
+    Wx (H, V)   Wh (H, H)   b (H, 1)   Wy (V, H)   by (V, 1)    the parameters; weights are (out, in)
+    d<name>  the gradient of the loss with respect to <name>, of the same shape
+
+The model
+    a[t]      = Wx[:, x[t]] + b + Wh @ h[t-1]      what comes in, and what is remembered
+    h[t]      = tanh(a[t])                         the new memory
+    logits[t] = Wy @ h[t] + by                     a score for every possible next character
+    loss      = mean of -log softmax(logits[t])[x[t+1]]
+
+@RESULT@
+
+Papers, and where this file departs from them
+    Elman 1990, "Finding structure in time": this network, a hidden layer that also reads its own
+        last state. His units were logistic and his gradient was cut after one step; here the units
+        are tanh, and the gradient goes back through the whole window, which is back-propagation
+        through time (Rumelhart, Hinton & Williams 1986; Werbos 1990).
+    Mikolov et al. 2010: the recurrent network as a language model.
+    Pascanu, Mikolov & Bengio 2013: equation 5, why gradients vanish; Algorithm 1, clipping.
+    Kingma & Ba 2015, "Adam": Algorithm 1; the learning rate falls linearly to zero, which is ours.
+"""
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["numpy>=1.22", "matplotlib>=3.5"]
+# ///
+import argparse
+import json
+import math
+import os
+import signal
+import sys
+import time
+import warnings
+import zlib
+from pathlib import Path
+from textwrap import indent
+
+import numpy as np
+
+# %% Settings
+LESSON = "char_lstm"
+UNIT = "bits per character"
+HERE = Path(__file__).parent if "__file__" in globals() else Path()   # a notebook has no __file__
+
+SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
+    "data": ("", None, "text to learn from, UTF-8 (default data/fables.txt beside this file)"),
+    "valid": ("", None, "held-out text to score (default: the last tenth of the data)"),
+    "hidden": (256, 1, "hidden units H; more remember more, time grows with the square"),
+    "batch": (32, 1, "parallel streams B; fewer make more updates of the same text"),
+    "seq_len": (64, 1, "characters T in a window: as far back as the gradient goes"),
+    "steps": (1100, 0, "training steps in all; the learning rate falls to zero over them"),
+    "lr": (8e-3, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
+    "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
+    "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
+    "every": (100, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
+    # The checkpoint keeps the settings above. Those below are free to differ from run to run.
+    "load": ("", None, "checkpoint to go on from; with no steps left it only writes a sample"),
+    "out": ("out", None, "folder for the checkpoint and the picture"),
+    "prompt": ("", None, "how each sample begins"),
+    "length": (500, 0, "length of the last sample, in characters"),
+    "temperature": (0.7, 0, "of sampling: 0 takes the likeliest, 1 draws as predicted, 2 is wild"),
+}
+NOT_KEPT = ("load", "out", "prompt", "length", "temperature")
+
+
+class BadInput(ValueError):
+    """Something the user gave cannot be used. The message says what, and what to do."""
+
+
+# %% 1. Data
+# Networks compute with numbers, so each distinct character gets an id, its place in the sorted
+# alphabet of the training text. The held-out tenth is never trained on; it shows whether the
+# network has learned the language or the text by heart.
+
+def read_text(path):
+    """A UTF-8 file -> its text, with plain newlines. BadInput if it is anything else."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"cannot read {path} ({error.strerror}); "
+                       "name an existing text with --data or --valid") from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise BadInput(f"{path} is not text in UTF-8; save it as plain text in UTF-8")
+    return text
+
+
+def read_data(data, valid):
+    """The flags --data and --valid -> (training text, held-out text)."""
+    data = data or HERE / "data" / "fables.txt"
+    text = read_text(data)
+    if len(text) < 20:
+        raise BadInput(f"{data} has only {len(text)} characters; give a longer text")
+    cut = len(text) * 9 // 10
+    return (text, read_text(valid)) if valid else (text[:cut], text[cut:])
+
+
+def tokenize(text):
+    """A text -> the list of its tokens, in this lesson its characters."""
+    return list(text)
+
+
+def detokenize(tokens):
+    """Tokens -> text."""
+    return "".join(tokens)
+
+
+def build_vocab(tokens, settings):
+    """Training tokens -> the vocabulary in id order. Sorted, for a set has no order to rely on."""
+    return sorted(set(tokens))
+
+
+def encode(tokens, vocab):
+    """Tokens -> ids (N,). BadInput names what is not in the vocabulary."""
+    index = {token: i for i, token in enumerate(vocab)}
+    unknown = sorted(set(tokens) - set(vocab))
+    if unknown:
+        raise BadInput(f"the training text has no {' '.join(map(repr, unknown[:9]))}; do without")
+    return np.array([index[token] for token in tokens], dtype=np.intp)
+
+
+def encode_held_out(text, vocab):
+    """Held-out text -> ids (N,), without the characters that training never shows."""
+    tokens = tokenize(text)
+    kept = [token for token in tokens if token in set(vocab)]
+    if len(kept) < len(tokens):
+        print(f"left out of the held-out score: {len(tokens) - len(kept):,} characters "
+              "that do not occur in the training text")
+    return encode(kept, vocab)
+
+
+def check_prompt(prompt, vocab):
+    """BadInput if the prompt has a character that the network does not know."""
+    encode(tokenize(prompt), vocab)
+
+
+def fit(count, batch, seq_len):
+    """Shrink batch and window until `count` ids fill a window of every stream -> batch, seq_len."""
+    seq_len = min(seq_len, count - 1)
+    return min(batch, (count - 1) // seq_len), seq_len
+
+
+def windows(ids, batch, seq_len):
+    """ids (N,) -> a list of windows (inputs, targets), each (T, B) with T = seq_len or less.
+
+    The text is cut into B long streams that are read side by side, one a column, window by window.
+    Every character's target is the one after it. The last window is the rest of the streams, so
+    at most B - 1 ids at the very end of the text are never seen.
+    """
+    length = (len(ids) - 1) // batch
+    inputs = np.ascontiguousarray(ids[:batch * length].reshape(batch, length).T)
+    targets = np.ascontiguousarray(ids[1:batch * length + 1].reshape(batch, length).T)
+    return [(inputs[t:t + seq_len], targets[t:t + seq_len]) for t in range(0, length, seq_len)]
+
+
+# %% 2. Numerics
+def sigmoid(x):
+    """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
+    y = np.tanh(0.5 * x)
+    y *= 0.5
+    y += 0.5
+    return y
+
+
+def cross_entropy(logits, targets):
+    """logits (V, N), ids (N,) -> -log p(target) in nats (N,), and p (V, N) in the logits' memory.
+
+    softmax(y) = exp(y) / sum(exp(y)) stays the same when a constant is added to y, so we move the
+    largest logit to 0 and exp cannot overflow. Only the sum, which is at least 1, goes through the
+    logarithm: -log p = log(sum(exp(y))) - y[target] is right even where p itself rounds to 0.
+    """
+    logits -= logits.max(axis=0)
+    target_logits = logits[targets, np.arange(len(targets))]
+    np.exp(logits, out=logits)
+    total = logits.sum(axis=0)
+    logits /= total
+    return np.log(total) - target_logits, logits
+
+
+# %% 3. Forward
+def init_params(V, H, rng, dtype=np.float32):
+    """Small random weights -> dict of arrays; their dtype decides that of all computation.
+
+    Wx, Wh and b hold the rows of the gates i, f, o and of the candidate g below each other. Variances
+    are LeCun's, as in char_rnn.py. The forget gate's bias begins at 1: a network that forgets at
+    first (sigmoid(0) = 0.5 halves the memory at every step) would never see that keeping pays.
+    """
+    params = {
+        "Wx": rng.normal(0, 1, (4 * H, V)),
+        "Wh": rng.normal(0, H**-0.5, (4 * H, H)),
+        "b": np.zeros((4 * H, 1)),
+        "Wy": rng.normal(0, H**-0.5, (V, H)),
+        "by": np.zeros((V, 1)),
+    }
+    params["b"][H:2 * H] = 1
+    return {name: param.astype(dtype) for name, param in params.items()}
+
+
+def init_state(H, B, dtype=np.float32):
+    """The state before the first character: (h, c), both (H, B) zero."""
+    return np.zeros((H, B), dtype), np.zeros((H, B), dtype)
+
+
+def step(params, x, state):
+    """One time step: ids x (B,), the state before -> the state after, what step_backward needs."""
+    h_prev, c_prev = state
+    H, B = c_prev.shape
+    a = np.take(params["Wx"], x, axis=1)
+    a += params["b"]
+    a += params["Wh"] @ h_prev
+    i, f, o = sigmoid(a[:3 * H]).reshape(3, H, B)   # open (1) or shut (0), for every unit by itself
+    g = np.tanh(a[3 * H:])                          # candidate: what could be written
+    c = f * c_prev + i * g                          # f: how much to keep, i: how much to write
+    tc = np.tanh(c)
+    h = o * tc                                      # o: how much to show
+    return (h, c), (i, f, o, g, c_prev, tc)
+
+
+def readout(params, h):
+    """Hidden states h (H, N) -> logits (V, N)."""
+    return params["Wy"] @ h + params["by"]
+
+
+def forward(params, inputs, targets, state):
+    """ids (T, B) both, state -> mean loss in nats per token, the state after, a cache for backward.
+
+    It is the same step T times with the same weights: unrolled, a network T layers deep.
+    """
+    hidden, saved = [state[0]], []
+    for x in inputs:
+        state, kept = step(params, x, state)
+        hidden.append(state[0])
+        saved.append(kept)
+    # Only the recurrence must go step by step. For the rest the order of time does not matter: with
+    # the columns of all steps side by side, one product does the work of T, and does it faster.
+    hidden = np.concatenate(hidden, axis=1)                             # (H, (T + 1) * B)
+    nats, probs = cross_entropy(readout(params, hidden[:, inputs.shape[1]:]), targets.ravel())
+    return nats.mean(), state, (inputs, targets, saved, hidden, probs)
+
+
+# %% 4. Backward
+# Six rules do all of it. Each turns the gradient of a line's result into those of its operands.
+#
+#   product        Y = W @ X        dW = dY @ X.T,  dX = W.T @ dY
+#                                   (the sum over the columns of the batch is inside the product)
+#   sum            Y = A + b        dA = dY,  db = dY summed over the columns that b was added to
+#   elementwise    Y = tanh(A)      dA = dY * (1 - Y * Y): the derivative of tanh is 1 - tanh^2
+#   used twice     Y = f(X), Z = g(X)    dX = what comes through Y + what comes through Z
+#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule dW = dY @ onehot.T:
+#                                   each column of dY is added to the column that was looked up
+#   softmax with   nats = log(sum_j exp(y_j)) - y_target
+#   cross-entropy                   The first part's derivative by y_i is exp(y_i) / sum_j exp(y_j),
+#                                   which is p_i; the second's is 1 at the target: dy = p - onehot
+#
+# Back-propagation through time is these rules applied to the unrolled network, last step first.
+# At the start of the window the gradient stops: the *state* came over from the window before, but
+# to follow the gradient there would mean going back to the beginning of the text at every step. So
+# the network can remember for longer than T, while each lesson it draws spans T characters at most.
+
+def step_backward(params, dstate, saved):
+    """Undo step: gradients of the state after -> that of a (4H, B), and those of the state before."""
+    (dh, dc), (i, f, o, g, c_prev, tc) = dstate, saved
+    # forward: h = o * tanh(c), and c went on to the next step too, from where dc came
+    do = dh * tc
+    dc = dc + dh * o * (1 - tc * tc)
+    # forward: c = f * c_prev + i * g
+    df = dc * c_prev
+    di = dc * g
+    dg = dc * i
+    # forward: i, f, o = sigmoid(a), g = tanh(a)
+    da = np.concatenate([di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g * g)])
+    # forward: a = Wx[:, x] + b + Wh @ h_prev
+    # Back to c_prev leads the factor f and nothing else: no matrix, no derivative of a squashing
+    # function. Where the network keeps f near 1 the gradient arrives whole: this line is the LSTM.
+    return da, (params["Wh"].T @ da, dc * f)
+
+
+def backward(params, cache):
+    """The cache of forward -> gradients of the mean loss: dict like params, and of the first state."""
+    inputs, targets, saved, hidden, probs = cache
+    T, B = inputs.shape
+    V, N = probs.shape
+    h, h_prev = hidden[:, B:], hidden[:, :-B]
+    # forward: loss = mean of the N = T * B cross-entropies
+    dlogits = probs / N
+    dlogits[targets.ravel(), np.arange(N)] -= 1 / N
+    # forward: logits = Wy @ h + by
+    grads = {"Wy": dlogits @ h.T, "by": dlogits.sum(axis=1, keepdims=True)}
+    dhidden = params["Wy"].T @ dlogits
+    dstate = init_state(len(h), B, h.dtype)
+    da = [None] * T
+    for t in reversed(range(T)):
+        # h[t] was used twice: by the logits at t, and by the step to t + 1.
+        dh, dc = dstate
+        da[t], dstate = step_backward(params, (dh + dhidden[:, t * B:(t + 1) * B], dc), saved[t])
+    # forward: a = Wx[:, x] + b + Wh @ h_prev, with the same parameters at every step: their gradients
+    # of all T steps add up, and one product over all T * B columns adds them.
+    da = np.concatenate(da, axis=1)
+    onehot = np.zeros((N, V), da.dtype)
+    onehot[np.arange(N), inputs.ravel()] = 1
+    grads |= {"Wx": da @ onehot, "Wh": da @ h_prev.T, "b": da.sum(axis=1, keepdims=True)}
+    return grads, dstate
+
+
+# %% 5. Optimizer
+def clip_gradients(grads, max_norm):
+    """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
+
+    Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
+    step keeps its direction. A product of many factors now and then explodes; one huge step along
+    such a gradient would undo what a thousand have learned.
+    """
+    # A sparse gradient, as the word lessons have one, is a pair (ids, rows): all the rest is zero.
+    arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
+    norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
+    if norm > max_norm:
+        for array in arrays:
+            array *= max_norm / norm
+    return norm
+
+
+class Adam:
+    """Kingma & Ba 2015, Algorithm 1: steps of about lr in every entry, whatever its gradient's scale.
+
+    m is a running mean of the gradient and v of its square. Both start at zero and after t steps
+    have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
+    """
+
+    def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
+        self.m = {name: np.zeros_like(param) for name, param in params.items()}
+        self.v = {name: np.zeros_like(param) for name, param in params.items()}
+
+    def update(self, params, grads, lr):
+        """One step with learning rate lr; changes params in place."""
+        self.t += 1
+        seen1, seen2 = 1 - self.beta1**self.t, 1 - self.beta2**self.t
+        for name, grad in grads.items():
+            m, v = self.m[name], self.v[name]
+            m += (1 - self.beta1) * (grad - m)              # = beta1 * m + (1 - beta1) * grad
+            v += (1 - self.beta2) * (grad * grad - v)
+            params[name] -= lr * (m / seen1) / (np.sqrt(v / seen2) + self.eps)
+
+
+# %% 6. Sampling
+def pick(logits, temperature, rng):
+    """logits (V,) -> an id drawn from softmax(logits / temperature); 0 takes the largest.
+
+    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i then
+    wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
+    """
+    return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
+
+
+def sample(params, vocab, prompt, length, temperature, rng):
+    """Read the prompt, then `length` times draw a token and read it in turn -> the text."""
+    ids = encode(tokenize(prompt), vocab).tolist()
+    shown = 0 if ids else 1
+    ids = ids or [0]                            # no prompt: begin as if after a line end, id 0
+    silent = [i for i, token in enumerate(vocab) if token == "<unk>"]     # read, but never written
+    state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
+    for x in ids[:-1]:
+        state, _ = step(params, np.array([x]), state)
+    for _ in range(length):
+        state, _ = step(params, np.array(ids[-1:]), state)
+        logits = readout(params, state[0])[:, 0]
+        logits[silent] = -np.inf
+        ids.append(pick(logits, temperature, rng))
+    return detokenize([vocab[i] for i in ids[shown:]])
+
+
+# %% 7. Looking inside
+# How far back does the network remember? Take the loss L[t] of one prediction on held-out text and
+# walk back: the norm of dL[t] / dh[t-k] says how much a small change of the memory k characters ago
+# would have changed it. A link over k characters is learned only through this gradient.
+
+def gradient_by_lag(params, ids, lags, places):
+    """Norms of dL[t] / dstate[t-k], k = 0..lags, at `places` times t -> (lags + 1, places), saved.
+
+    The times are spread over ids (N,), a column each, and read from 50 characters before the first
+    lag on. In float64; the norm is that of all arrays of the state together. `saved` is what step
+    kept of the last `lags` steps.
+    """
+    params = {name: param.astype(np.float64) for name, param in params.items()}
+    span = min(lags + 50, len(ids) - 2)
+    starts = np.linspace(0, len(ids) - span - 2, places).astype(int)
+    text = ids[starts + np.arange(span + 2)[:, None]]
+    state, saved = init_state(params["Wy"].shape[1], places, np.float64), []
+    for x in text[:-1]:
+        state, kept = step(params, x, state)
+        saved.append(kept)
+    saved = saved[-lags:]
+    _, dlogits = cross_entropy(readout(params, state[0]), text[-1])
+    dlogits[text[-1], np.arange(places)] -= 1
+    dstate = (params["Wy"].T @ dlogits, *(np.zeros_like(array) for array in state[1:]))
+    norms = [np.linalg.norm(np.concatenate(dstate), axis=0)]
+    for kept in reversed(saved):
+        _, dstate = step_backward(params, dstate, kept)
+        norms.append(np.linalg.norm(np.concatenate(dstate), axis=0))
+    return np.array(norms), saved
+
+
+def slow_cells(params, ids, count):
+    """The cell state of the `count` slowest units over ids (N,) -> (N, count), scaled to +-1.
+
+    Slow means: the mean step |c[t] - c[t-1]| is small against the standard deviation.
+    """
+    state, cells = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype), []
+    for x in ids:
+        state, _ = step(params, x[None], state)
+        cells.append(state[1][:, 0])
+    cells = np.array(cells)
+    speed = np.abs(np.diff(cells, axis=0)).mean(axis=0) / (cells.std(axis=0) + 1e-6)
+    slowest = cells[:, np.argsort(speed)[:count]]
+    return slowest / np.abs(slowest).max(axis=0)
+
+
+def plot_heat(axes, values, low, tokens, title):
+    """Draw values (N, units) between low and 1 over the first 100 tokens, a row a unit."""
+    values = values[:100]
+    image = axes.imshow(values.T, aspect="auto", cmap="RdBu_r", vmin=low, vmax=1)
+    axes.set_xticks(range(len(values)), [repr(token)[1:-1] for token in tokens[:len(values)]])
+    axes.set(xlabel="held-out text, a character a column", ylabel="unit", title=title)
+    axes.figure.colorbar(image, ax=axes, pad=0.01)
+
+
+def plot_losses(axes, history):
+    """Draw the learning curves from rows of (step, training nats, held-out nats)."""
+    steps, train, valid = np.array(history).T
+    axes.plot(steps, score(train), label="training")
+    axes.plot(steps, score(valid), label="held out")
+    axes.set(xlabel="training step", ylabel=UNIT, title="Learning")
+    axes.legend()
+
+
+def plot_lags(axes, norms):
+    """Draw norms by lag, the median and the middle 80 % of places, and print how far they reach."""
+    low, median, high = np.quantile(norms, (0.1, 0.5, 0.9), axis=1)
+    axes.fill_between(range(len(norms)), low, high, alpha=0.25, label="middle 80 % of places")
+    axes.semilogy(median, label="median")
+    axes.set(xlabel="lag k, characters back", ylabel="norm of dL[t] / d state[t-k]",
+             title="How far back the gradient reaches", ylim=(1e-10, 10 * high.max()))
+    for part in (10, 100, 1000):
+        below = np.flatnonzero(median < median[0] / part)
+        print(f"gradient below 1/{part} of that at lag 0: "
+              + (f"from lag {below[0]} on" if len(below) else f"not up to lag {len(norms) - 1}"))
+
+
+def draw(path, params, vocab, valid, history):
+    """Write the lesson's picture to path."""
+    from matplotlib.figure import Figure        # here, so that all else runs without it
+    warnings.filterwarnings("ignore", message="Glyph")      # a character that the font lacks
+    figure = Figure(figsize=(13, 9), layout="constrained")
+    axes = figure.subplot_mosaic("LR;UU")
+    plot_losses(axes["L"], history)
+    plot_lags(axes["R"], gradient_by_lag(params, valid, 200, 100)[0])
+    axes["R"].legend()
+    text = valid[:2000]
+    plot_heat(axes["U"], slow_cells(params, text, 8), -1, [vocab[x] for x in text],
+              "Cell state of the eight slowest units, each divided by its largest")
+    figure.savefig(path, dpi=110)
+
+
+# %% 8. Training
+def score(nats):
+    """Mean nats per token -> the unit of the field."""
+    return nats / math.log(2)
+
+
+def print_baseline(train, valid, V):
+    """Print what models score that know nothing, or only how common each character is."""
+    counts = np.bincount(train, minlength=V) + 1
+    unigram = -np.log(counts / counts.sum())[valid].mean()
+    print(f"to beat on the held-out text: {score(math.log(V)):.3f} {UNIT} when all characters are "
+          f"equally likely, {score(unigram):.3f} by how common each is")
+
+
+def new_params(settings, vocab, rng):
+    """Parameters of the size the settings ask for."""
+    return init_params(len(vocab), settings["hidden"], rng)
+
+
+def evaluate(params, ids, batch, seq_len):
+    """Mean nats per token over ids (N,), read in order with the state carried over."""
+    batch, seq_len = fit(len(ids), batch, seq_len)
+    state = init_state(params["Wy"].shape[1], batch, params["Wy"].dtype)
+    total = count = 0
+    for inputs, targets in windows(ids, batch, seq_len):
+        loss, state, _ = forward(params, inputs, targets, state)
+        total += float(loss) * targets.size
+        count += targets.size
+    return total / count
+
+
+def save(path, info, arrays):
+    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group and name.
+
+    It goes to a file beside path that is then renamed. Renaming is atomic: whenever the computer
+    stops, path is the old checkpoint or the new one, never half of either.
+    """
+    flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            np.savez(file, info=json.dumps(info), **flat)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def keep(path, info, arrays, adam, state):
+    """Save the run together with the optimizer's memory and the state carried to the next window."""
+    for name, value in vars(adam).items():
+        (arrays if isinstance(value, dict) else info)[name] = value
+    arrays["state"] = {str(i): array for i, array in enumerate(state)}
+    save(path, info, arrays)
+
+
+def restore(path):
+    """A file written by save -> info, arrays. BadInput if it is missing, damaged, another lesson's."""
+    arrays = {}
+    try:
+        with np.load(path) as file:             # pickle is off: a stranger's file can run no code
+            info = json.loads(str(file["info"]))
+            for name in file.files:
+                group, _, key = name.partition("/")
+                arrays.setdefault(group, {})[key] = file[name]
+        lesson = info["lesson"]
+    except Exception:                           # there are many ways to be damaged
+        raise BadInput(f"{path} is missing or not a whole checkpoint; --load another one, or "
+                       "train anew") from None
+    if lesson != LESSON:
+        raise BadInput(f"{path} is a checkpoint of {lesson}.py; --load it there")
+    del arrays["info"]
+    return info, arrays
+
+
+def load(path):
+    """A checkpoint -> best parameters, vocabulary, settings: for programs that import this file."""
+    info, arrays = restore(path)
+    return arrays.get("best", arrays["params"]), info["vocab"], info["settings"]
+
+
+def command_line(argv):
+    """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
+    def fail(message):
+        raise BadInput(f"{message}; --help lists the flags")
+    parser = argparse.ArgumentParser(prog=f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
+                                     argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    parser.error = fail
+    for name, (default, smallest, text) in SETTINGS.items():
+        shown = "" if default == "" else f" (default {default})"
+        parser.add_argument("--" + name.replace("_", "-"), type=type(default), help=text + shown,
+                            metavar={int: "N", float: "X", str: "TEXT"}[type(default)])
+    given = vars(parser.parse_args(argv))
+    for name, value in given.items():
+        smallest, largest = SETTINGS[name][1], 10**8 if isinstance(value, int) else 1e300
+        if smallest is not None and not smallest <= value <= largest:
+            fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
+    return given
+
+
+def train(info, arrays, ids, valid, path, options):
+    """Train up to the planned steps, saving to path on the way -> False if Ctrl-C ended it early."""
+    settings, params = info["settings"], arrays["params"]
+    batch, seq_len = fit(len(ids), settings["batch"], settings["seq_len"])
+    if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
+        print(f"the text is short: batch {batch} and window {seq_len} instead of "
+              f"{settings['batch']} and {settings['seq_len']}")
+    parts = windows(ids, batch, seq_len)
+    adam = Adam(params)
+    vars(adam).update({name: (info | arrays).get(name, new) for name, new in vars(adam).items()})
+    state = tuple(arrays.get("state", {}).values())
+    interrupts = []
+
+    def interrupt(*_):
+        interrupts.append(True)                 # the loop looks here after each whole step
+        signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
+    handler = signal.signal(signal.SIGINT, interrupt)
+    print(f"{'step':>12} {'training':>9} {'held out':>9}  {UNIT}")
+    started, first = time.perf_counter(), info["step"]
+    while info["step"] < settings["steps"] and not interrupts:
+        window = info["step"] % len(parts)
+        if window == 0:                         # the streams start again: nothing to remember yet
+            state = init_state(params["Wy"].shape[1], batch, params["Wy"].dtype)
+        noise = {}
+        if "dropout" in settings:               # only the word lessons have it
+            rng = np.random.default_rng([settings["seed"], info["step"]])
+            noise = {"dropout": settings["dropout"], "rng": rng}
+        loss, state, cache = forward(params, *parts[window], state, **noise)
+        grads, _ = backward(params, cache)
+        norm = clip_gradients(grads, settings["clip"])
+        if not math.isfinite(loss + norm):
+            raise BadInput(f"the loss is not finite any more at step {info['step']}; try "
+                           f"--lr {settings['lr'] / 3:.2g}; the last checkpoint is kept")
+        adam.update(params, grads, settings["lr"] * (1 - info["step"] / settings["steps"]))
+        info["step"] += 1
+        info["recent"].append(float(loss))
+        if info["step"] % settings["every"] and info["step"] not in (10, settings["steps"]):
+            continue
+        nats = evaluate(params, valid, batch, seq_len)
+        if nats < min((row[2] for row in info["history"]), default=math.inf):
+            arrays["best"] = {name: param.copy() for name, param in params.items()}
+        info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats])
+        info["recent"] = []
+        keep(path, info, arrays, adam, state)
+        seconds = (time.perf_counter() - started) / (info["step"] - first)
+        left = round(seconds * (settings["steps"] - info["step"]))
+        print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
+              f"{score(nats):9.3f}  gradient norm {norm:.2f}, {batch * seq_len / seconds:,.0f} "
+              f"tokens/s, {left // 60}:{left % 60:02} left", flush=True)
+        if info["step"] % (5 * settings["every"]) == 0 and info["step"] < settings["steps"]:
+            rng = np.random.default_rng([settings["seed"], info["step"]])
+            print(indent(sample(params, info["vocab"], options["prompt"], 150,
+                                options["temperature"], rng), " | "), flush=True)
+    keep(path, info, arrays, adam, state)
+    signal.signal(signal.SIGINT, handler)
+    return info["step"] == settings["steps"]
+
+
+def main(argv=None):
+    """Run the lesson with these flags, by default the command line's -> exit status."""
+    given = command_line(argv)
+    options = {name: row[0] for name, row in SETTINGS.items()} | given
+    path = Path(options["out"]) / f"{LESSON}.npz"
+    if options["load"]:
+        info, arrays = restore(options["load"])
+    else:
+        kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
+        info, arrays = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}, {}
+    settings = info["settings"]
+    for name in given.keys() & settings.keys():
+        if name not in ("steps", "data", "valid") and given[name] != settings[name]:
+            raise BadInput(f"--{name.replace('_', '-')} {given[name]} contradicts the checkpoint, "
+                           f"which has {settings[name]}; leave the flag out, or train anew")
+        settings[name] = given[name]
+    training = not options["load"] or info["step"] < settings["steps"]
+    if training:
+        text, held_out = read_data(settings["data"], settings["valid"])
+        tokens, checksum = tokenize(text), zlib.crc32(f"{text}\0{held_out}".encode())
+        if not arrays:
+            info |= {"vocab": build_vocab(tokens, settings), "checksum": checksum}
+            rng = np.random.default_rng(settings["seed"])
+            arrays["params"] = new_params(settings, info["vocab"], rng)
+        if info["checksum"] != checksum:
+            raise BadInput("the checkpoint was trained on another text; name that one with --data")
+        ids, valid = encode(tokens, info["vocab"]), encode_held_out(held_out, info["vocab"])
+        if len(valid) < 3:
+            print("too little is held out for a score, so the training text itself is scored")
+            valid = ids
+        print(f"{LESSON}: {len(ids):,} tokens to learn from, {len(valid):,} held out, "
+              f"vocabulary of {len(info['vocab']):,}, "
+              f"{sum(param.size for param in arrays['params'].values()):,} parameters")
+        print_baseline(ids, valid, len(info["vocab"]))
+    check_prompt(options["prompt"], info["vocab"])
+    finished = True
+    if training:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        finished = train(info, arrays, ids, valid, path, options)
+        print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
+    if info["history"]:
+        print(f"best held-out score: {score(min(row[2] for row in info['history'])):.3f} {UNIT} "
+              "(a little optimistic: it also chose the parameters that are kept)")
+    best, rng = arrays.get("best", arrays["params"]), np.random.default_rng(settings["seed"])
+    print(sample(best, info["vocab"], options["prompt"], options["length"], options["temperature"],
+                 rng), flush=True)
+    if training and finished and info["history"]:
+        draw(path.with_suffix(".png"), best, info["vocab"], valid, info["history"])
+        print(f"picture: {path.with_suffix('.png')}")
+    return 0 if finished else 130
+
+
+@np.errstate(all="ignore")                      # train finds a loss that is not finite by itself
+def command(argv=None):
+    """main, with every expected mistake told in one line on standard error -> exit status."""
+    try:
+        return main(argv)
+    except BrokenPipeError:                     # nobody reads our output any more, as after `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    except (BadInput, ImportError, MemoryError) as error:
+        message = error
+    except OSError as error:
+        message = f"cannot write {error.filename or 'to --out'} ({error.strerror}); change --out"
+    print(f"{LESSON}.py: error: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    exit_status = command([] if "ipykernel" in sys.modules else None)
+    if exit_status:
+        sys.exit(exit_status)
+
+# Try
+#     python char_rnn.py ...

@@ -1,0 +1,121 @@
+"""The gradient check: every entry of every parameter and initial state of every lesson, in float64.
+
+Central differences of forward's loss against backward. All sizes are different, so a wrong axis
+cannot hide; the parameters are moved off their initial values; ids repeat within and across columns.
+"""
+import types
+
+import numpy as np
+import pytest
+
+from conftest import LANGUAGE, ROOT, module
+
+STEP = 1e-5
+
+
+def language_case(lesson, seed=0):
+    """A small problem -> loss as a function, arrays by name, gradients by name."""
+    rng = np.random.default_rng(seed)
+    V, D, H, B, T = 7, 6, 5, 3, 4
+    sizes = (V, D, H) if lesson.LESSON.startswith("word") else (V, H)
+    params = lesson.init_params(*sizes, rng, np.float64)
+    for param in params.values():
+        param += 0.3 * rng.normal(size=param.shape)
+    state = tuple(rng.normal(size=a.shape) for a in lesson.init_state(H, B, np.float64))
+    ids = rng.integers(0, V, (T + 1, B))
+    ids[1, 0] = ids[0, 0]                                   # twice in a column
+    ids[2, :2] = ids[0, 0]                                  # and in another column
+    _, _, cache = lesson.forward(params, ids[:-1], ids[1:], state)
+    grads, dstate = lesson.backward(params, cache)
+    arrays = params | {f"state {i}": a for i, a in enumerate(state)}
+    grads = dense(grads, params) | {f"state {i}": a for i, a in enumerate(dstate)}
+    return lambda: lesson.forward(params, ids[:-1], ids[1:], state)[0], arrays, grads
+
+
+def dense(grads, params):
+    """Gradients with the sparse ones, (ids, rows), written out in full."""
+    full = {}
+    for name, grad in grads.items():
+        full[name] = None if isinstance(grad, tuple) else grad.copy()
+        if isinstance(grad, tuple):
+            full[name] = np.zeros_like(params[name])
+            np.add.at(full[name], grad[0], grad[1])
+    return full
+
+
+CASES = {name: (language_case, name) for name in LANGUAGE}
+
+
+def check(loss, arrays, grads):
+    """Raise AssertionError unless every entry's gradient equals its central difference."""
+    assert grads.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert grads[name].shape == array.shape and np.abs(grads[name]).max() > 0, name
+        for i in np.ndindex(array.shape):
+            value = array[i]
+            array[i] = value + STEP
+            above = loss()
+            array[i] = value - STEP
+            below = loss()
+            array[i] = value
+            error = abs((above - below) / (2 * STEP) - grads[name][i])
+            assert error <= 1e-7 * np.abs(grads[name]).max() + 1e-9, f"{name}{list(i)}: {error}"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_entry(case):
+    make, name = CASES[case][:2]
+    check(*make(module(name), *CASES[case][2:]))
+
+
+# Each mutation is a mistake that people make: a transpose forgotten (with the shape forced where the
+# product would refuse), a sum of two gradients of which one is dropped, a gate mistaken for another.
+MUTATIONS = {
+    "char_rnn": [
+        ('params["Wh"].T @ da', 'params["Wh"] @ da'),
+        ("(dh + dhidden[:, t * B:(t + 1) * B],)", "(dhidden[:, t * B:(t + 1) * B],)"),
+        ("da = dh * (1 - h * h)", "da = dh * h * (1 - h)"),
+    ],
+    "char_lstm": [
+        ('params["Wh"].T @ da', 'params["Wh"].reshape(len(dc), -1) @ da'),
+        ("dc = dc + dh * o", "dc = dh * o"),
+        ("dc * f)", "dc * i)"),
+    ],
+    "char_gru": [
+        ('params["Wh"][2 * H:].T @ dan', 'params["Wh"][2 * H:] @ dan'),
+        ("dh_prev += dseen * r", "dh_prev = dseen * r"),
+        ("dn = dh * (1 - z)", "dn = dh * z"),
+    ],
+    "word_rnn": [
+        ('params["Wh"].T @ da', 'params["Wh"] @ da'),
+        ("(dh + dhidden[:, t * B:(t + 1) * B],)", "(dhidden[:, t * B:(t + 1) * B],)"),
+        ("np.add.reduceat(rows[order], first, axis=0)", "rows[order][first]"),
+    ],
+    "word_lstm": [
+        ('params["Wh"].T @ da', 'params["Wh"].reshape(len(dc), -1) @ da'),
+        ("dc = dc + dh * o", "dc = dh * o"),
+        ("di = dc * g", "di = dc * i"),
+    ],
+    "word_gru": [
+        ('params["Wh"].T @ du', 'params["Wh"].reshape(len(dh), -1) @ du'),
+        ("(dh * z + params", "(params"),
+        ("dinner = dan * r", "dinner = dan * z"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name, old, new", [(n, *m) for n in MUTATIONS for m in MUTATIONS[n]])
+def test_the_check_can_fail(name, old, new):
+    source = (ROOT / f"{name}.py").read_text(encoding="utf-8")
+    assert source.count(old) == 1
+    mutant = types.ModuleType(name)
+    mutant.__file__ = str(ROOT / f"{name}.py")
+    exec(compile(source.replace(old, new), name, "exec"), mutant.__dict__)
+    make, *rest = CASES[name]
+    with pytest.raises(AssertionError):
+        check(*make(mutant, *rest[1:]))
+
+
+def test_every_lesson_is_checked_and_mutated():
+    lessons = {path.stem for path in ROOT.glob("*.py")}
+    assert lessons == {name for _, name, *_ in CASES.values()} == set(MUTATIONS)

@@ -1,0 +1,335 @@
+"""How the lessons behave when people run them: the same result for the same seed, exact resumption,
+Ctrl-C, sudden death, bad input, a copy of one file alone in a folder."""
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from conftest import CHAR, LANGUAGE, LESSONS, ROOT, module, run_lesson
+
+lessons = pytest.mark.parametrize("name", LESSONS)
+language = pytest.mark.parametrize("name", LANGUAGE)
+FABLES = (ROOT / "data" / "fables.txt").read_text(encoding="utf-8")
+SMALL = ["--hidden", "8", "--batch", "4", "--seq-len", "9", "--every", "5", "--length", "40"]
+
+
+@pytest.fixture
+def text(tmp_path):
+    """A short text, so that a few dozen steps go over its end and the streams start again."""
+    path = tmp_path / "text.txt"
+    path.write_text(FABLES[:900], encoding="utf-8")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_picture(request, monkeypatch):
+    """Runs inside the test process draw nothing, to save time; test_same_seed_same_run does."""
+    if "test_same_seed" not in request.node.name:
+        for name in LESSONS:
+            monkeypatch.setattr(module(name), "draw", lambda *args: None)
+
+
+def arrays(path):
+    """All arrays of a checkpoint, without the plain values that tell the time."""
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+def same(first, second):
+    first, second = arrays(first), arrays(second)
+    assert first.keys() == second.keys()
+    for name in first:
+        assert first[name].dtype == second[name].dtype and (first[name] == second[name]).all(), name
+
+
+def untimed(output):
+    """Printed output without the figures that depend on the clock."""
+    return re.sub(r"[\d,]+ tokens/s, \d+:\d+ left|out\w*", "", output)
+
+
+@language
+def test_same_seed_same_run(name, text, tmp_path, capsys):
+    outputs = []
+    for folder, seed in (("out1", 3), ("out2", 3), ("out3", 4)):
+        status = module(name).main(["--data", str(text), "--out", str(tmp_path / folder), "--steps", "30",
+                                    "--seed", str(seed), *SMALL])
+        assert status == 0 and (tmp_path / folder / f"{name}.png").stat().st_size > 10_000
+        outputs.append(untimed(capsys.readouterr().out).replace(str(tmp_path), ""))
+    same(*(tmp_path / f / f"{name}.npz" for f in ("out1", "out2")))
+    assert outputs[0] == outputs[1] != outputs[2]
+
+
+@language
+@pytest.mark.parametrize("steps_done", [1, 17, 22])
+def test_resuming_is_exact(name, steps_done, text, tmp_path, capsys, monkeypatch):
+    """Ctrl-C at some step, then --load: parameters, moments, state, history and samples all equal."""
+    lesson = module(name)
+    flags = ["--data", str(text), "--steps", "40", *SMALL]
+    assert lesson.main([*flags, "--out", str(tmp_path / "a")]) == 0
+    whole = capsys.readouterr().out
+    clip, calls = lesson.clip_gradients, []
+
+    def clip_then_interrupt(grads, max_norm):
+        calls.append(1)
+        if len(calls) == steps_done:
+            os.kill(os.getpid(), signal.SIGINT)
+        return clip(grads, max_norm)
+    monkeypatch.setattr(lesson, "clip_gradients", clip_then_interrupt)
+    assert lesson.main([*flags, "--out", str(tmp_path / "b")]) == 130
+    assert len(calls) == steps_done and f"stopped and saved at step {steps_done}:" in capsys.readouterr().out
+    checkpoint = tmp_path / "b" / f"{name}.npz"
+    assert lesson.main(["--load", str(checkpoint), "--out", str(tmp_path / "b"), "--length", "40"]) == 0
+    same(tmp_path / "a" / f"{name}.npz", checkpoint)
+    resumed = capsys.readouterr().out
+    assert whole.split("best held-out")[1].replace("/a/", "/b/") == resumed.split("best held-out")[1]
+
+
+@language
+def test_steps_extends_the_plan_and_none_left_only_samples(name, text, tmp_path, capsys):
+    lesson = module(name)
+    flags = ["--out", str(tmp_path / "o"), "--length", "40"]
+    lesson.main(["--data", str(text), "--steps", "10", *SMALL, *flags])
+    checkpoint = tmp_path / "o" / f"{name}.npz"
+    before = checkpoint.read_bytes()
+    capsys.readouterr()
+    text.unlink()                                           # only sampling: the text is not needed
+    lesson.main(["--load", str(checkpoint), "--prompt", "The", *flags])
+    out = capsys.readouterr().out
+    assert "The" in out and "left" not in out and checkpoint.read_bytes() == before
+    text.write_text(FABLES[:900], encoding="utf-8")
+    assert lesson.main(["--load", str(checkpoint), "--steps", "20", *flags]) == 0
+    assert lesson.restore(checkpoint)[0]["step"] == 20
+
+
+@language
+def test_load_gives_what_an_importer_needs(name, text, tmp_path):
+    lesson = module(name)
+    lesson.main(["--data", str(text), "--steps", "10", "--out", str(tmp_path), *SMALL])
+    params, vocab, settings = lesson.load(tmp_path / f"{name}.npz")
+    assert settings["hidden"] == 8 and isinstance(vocab, list)
+    texts = [lesson.sample(params, vocab, "The", 30, 1.0, np.random.default_rng(s)) for s in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2] and all(t.startswith("The") for t in texts)
+
+
+@language
+def test_it_learns(name, text, tmp_path, capsys):
+    lesson = module(name)
+    lesson.main(["--data", str(text), "--steps", "200", "--out", str(tmp_path), *SMALL, "--every", "50",
+                 "--hidden", "32", "--lr", "0.03"])
+    history = lesson.restore(tmp_path / f"{name}.npz")[0]["history"]
+    assert history[-1][1] < 0.6 * history[0][1]
+
+
+@language
+def test_a_whole_run_raises_no_floating_point_error(name, text, tmp_path):
+    with np.errstate(all="raise", under="ignore"):
+        assert module(name).main(["--data", str(text), "--steps", "30", "--out", str(tmp_path), *SMALL]) == 0
+
+
+def wait_for(process, pattern):
+    """Read lines of a process until one matches -> all of them."""
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if re.search(pattern, line):
+            return lines
+    raise AssertionError("".join(lines) + process.stderr.read())
+
+
+def start(name, *flags, cwd):
+    return subprocess.Popen([sys.executable, str(ROOT / f"{name}.py"), *map(str, flags)], cwd=cwd, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@lessons
+def test_ctrl_c_saves_and_samples(name, tmp_path):
+    process = start(name, *SMALL, "--steps", 10**6, cwd=tmp_path)
+    wait_for(process, "tokens/s")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and err == ""
+    assert "stopped and saved" in out and "best held-out" in out and len(out.split("\n")[-2]) > 0
+    module(name).load(tmp_path / "out" / f"{name}.npz")
+
+
+@lessons
+def test_a_second_ctrl_c_ends_at_once(name, tmp_path):
+    process = start(name, *SMALL, "--steps", 10**6, "--length", 10**8, cwd=tmp_path)
+    wait_for(process, "tokens/s")
+    process.send_signal(signal.SIGINT)
+    wait_for(process, "stopped and saved")
+    process.send_signal(signal.SIGINT)                      # during the endless last sample
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 130 and "Traceback" not in err
+
+
+def test_sudden_death_leaves_a_whole_checkpoint(tmp_path):
+    """SIGKILL at twenty random moments of runs that save after every step."""
+    rng = random.Random(0)
+    for kill in range(20):
+        name = LESSONS[kill % len(LESSONS)]
+        checkpoint = tmp_path / "out" / f"{name}.npz"
+        process = start(name, *SMALL, "--every", 1, "--steps", 10**6, cwd=tmp_path)
+        if not checkpoint.exists():
+            wait_for(process, "tokens/s")
+        time.sleep(rng.uniform(0, 0.7))
+        process.kill()
+        process.communicate()
+        module(name).load(checkpoint)
+
+
+def a_checkpoint(name, tmp_path, text):
+    module(name).main(["--data", str(text), "--steps", "5", "--out", str(tmp_path / "c"), *SMALL])
+    return tmp_path / "c" / f"{name}.npz"
+
+
+BAD = {  # what is given -> (flags or a function that prepares them, what the message says)
+    "no such file": (["--data", "nowhere.txt"], "cannot read nowhere.txt"),
+    "a folder": (["--data", "."], "cannot read ."),
+    "an empty file": (lambda w, c: ["--data", w("", "t")], "only 0 characters"),
+    "too short": (lambda w, c: ["--data", w("abc", "t")], "only 3 characters"),
+    "a binary file": (lambda w, c: ["--data", w(b"\x89PNG\0\xff" * 50, "t")], "not text in UTF-8"),
+    "not UTF-8": (lambda w, c: ["--data", w("caf\xe9 ".encode("latin-1") * 50, "t")], "not text in UTF-8"),
+    "no such held-out": (["--valid", "nowhere.txt"], "cannot read nowhere.txt"),
+    "size zero": (["--hidden", "0"], "--hidden 0 is not between 1"),
+    "negative": (["--steps", "-1"], "--steps -1 is not between 0"),
+    "not a number": (["--lr", "nan"], "--lr nan is not between"),
+    "a word": (["--batch", "many"], "invalid int value: 'many'"),
+    "a typo in a flag": (["--hiden", "5"], "unrecognized arguments: --hiden 5; --help"),
+    "no checkpoint": (["--load", "nowhere.npz"], "missing or not a whole checkpoint"),
+    "not a checkpoint": (lambda w, c: ["--load", w("hello", "t")], "missing or not a whole checkpoint"),
+    "half a checkpoint": (lambda w, c: ["--load", w(c.read_bytes()[:3000], "h.npz")], "not a whole checkpoint"),
+    "contradiction": (lambda w, c: ["--load", c, "--hidden", "9"], "--hidden 9 contradicts the checkpoint"),
+    "another text": (lambda w, c: ["--load", c, "--steps", "9", "--data", w("other text. " * 9, "t")],
+                     "another text"),
+    "huge": (["--hidden", "300000", "--steps", "1"], "nable to allocate"),
+    "loss runs away": (["--lr", "1e38", "--steps", "400", "--hidden", "8"], "not finite"),
+}
+
+
+@lessons
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_is_told_in_one_line(name, what, tmp_path, text, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    mine = tmp_path / "out" / f"{name}.npz"
+    mine.write_bytes(b"an earlier checkpoint")
+    checkpoint = a_checkpoint(name, tmp_path, text)
+
+    def write(content, file):
+        (tmp_path / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+        return file
+    flags, message = BAD[what]
+    flags = flags(write, checkpoint) if callable(flags) else flags
+    capsys.readouterr()
+    status = module(name).command([str(flag) for flag in flags])
+    err = capsys.readouterr().err
+    assert status == 2 and err.startswith(f"{name}.py: error: ") and err.count("\n") == 1
+    assert message in err
+    if what != "loss runs away":                            # that one had begun to train
+        assert mine.read_bytes() == b"an earlier checkpoint"
+
+
+@pytest.mark.parametrize("name", CHAR)
+def test_an_unknown_character_in_the_prompt(name, tmp_path, text, capsys):
+    status = module(name).command(["--data", str(text), "--out", str(tmp_path), "--prompt", "a\u20ac"])
+    assert status == 2 and "no '\u20ac'" in capsys.readouterr().err
+    assert not (tmp_path / f"{name}.npz").exists()          # found before the first step
+
+
+def test_another_lessons_checkpoint(tmp_path, text, capsys):
+    checkpoint = a_checkpoint("char_rnn", tmp_path, text)
+    assert module("char_lstm").command(["--load", str(checkpoint)]) == 2
+    assert "a checkpoint of char_rnn.py" in capsys.readouterr().err
+
+
+@lessons
+def test_a_pickle_is_refused(name, tmp_path, text, capsys):
+    class Bomb:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+    checkpoint = a_checkpoint(name, tmp_path, text)
+    content = arrays(checkpoint)
+    content["params/Wy"] = np.array([Bomb()], dtype=object)
+    np.savez(tmp_path / "bomb.npz", **content)
+    assert module(name).command(["--load", str(tmp_path / "bomb.npz")]) == 2
+    assert not (tmp_path / "ran").exists() and "not a whole checkpoint" in capsys.readouterr().err
+
+
+@lessons
+def test_a_process_ends_the_same_way(name, tmp_path):
+    done = run_lesson(name, "--data", "nowhere.txt", cwd=tmp_path, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    done = run_lesson(name, "--help", cwd=tmp_path)
+    assert all("--" + flag.replace("_", "-") in done.stdout for flag in module(name).SETTINGS)
+
+
+@lessons
+def test_output_that_cannot_be_written(name, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert module(name).command(["--out", str(tmp_path / "file" / "out"), "--steps", "1"]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+@lessons
+def test_a_closed_pipe_ends_quietly(name, tmp_path):
+    process = start(name, *SMALL, "--steps", 10**6, "--every", 1, cwd=tmp_path)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=30) == 141 and process.stderr.read() == ""
+
+
+@language
+def test_a_lesson_alone_in_a_folder(name, tmp_path):
+    """One file beside the reader's 300 characters, run in that folder."""
+    copy = shutil.copy(ROOT / f"{name}.py", tmp_path)
+    (tmp_path / "mine.txt").write_text(FABLES[:300], encoding="utf-8")
+    done = run_lesson(name, "--data", "mine.txt", "--steps", 20, cwd=tmp_path, file=copy)
+    assert "the text is short: batch" in done.stdout
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {f"{name}.npz", f"{name}.png"}
+    done = run_lesson(name, cwd=tmp_path, file=copy, check=False)
+    assert done.returncode == 2 and "fables.txt" in done.stderr and "--data" in done.stderr
+
+
+@language
+def test_greek_emoji_and_windows_line_ends(name, tmp_path):
+    text = "\u03b1\u03b2\u03b3 \u03b4\u03ad\u03bd\u03c4\u03c1\u03bf \U0001f98a.\r\nThe fox \U0001f98a saw it.\r\n" * 30
+    (tmp_path / "t.txt").write_bytes(b"\xef\xbb\xbf" + (text + "only here: \u0416\u20ac\r\n").encode())
+    done = run_lesson(name, "--data", "t.txt", "--steps", 20, "--prompt", "The fox", cwd=tmp_path)
+    text = (text + "only here: \u0416\u20ac\r\n").replace("\r\n", "\n")
+    cut = len(text) * 9 // 10
+    new = sum(c not in text[:cut] for c in text[cut:])
+    assert name.startswith("word") or f"left out of the held-out score: {new} characters" in done.stdout
+    assert done.stderr == ""
+    vocab = module(name).load(tmp_path / "out" / f"{name}.npz")[1]
+    assert "\U0001f98a" in vocab and not any("\r" in v or "\ufeff" in v or "\u20ac" in v for v in vocab)
+
+
+@language
+def test_valid_names_the_held_out_text(name, tmp_path, text, capsys):
+    (tmp_path / "held.txt").write_text(FABLES[5000:5400], encoding="utf-8")
+    assert module(name).main(["--data", str(text), "--valid", str(tmp_path / "held.txt"), "--steps", "5",
+                              "--out", str(tmp_path), *SMALL]) == 0
+    assert "900 tokens" in capsys.readouterr().out or name.startswith("word")
+
+
+@language
+def test_extreme_settings(name, tmp_path, text):
+    for flags in (["--hidden", 1], ["--batch", 1], ["--seq-len", 1], ["--batch", 9999], ["--seq-len", 9999],
+                  ["--steps", 0], ["--lr", 0], ["--temperature", 0], ["--length", 0], ["--lr", 100],
+                  ["--prompt", FABLES[:5000]]):
+        flags = ["--data", text, "--steps", 3, "--out", tmp_path, *SMALL, *flags]
+        if name.startswith("word") or FABLES[:5000] not in flags:
+            assert module(name).command([str(flag) for flag in flags]) == 0, flags
+    two = tmp_path / "two.txt"
+    two.write_text("ab" * 40)
+    assert module(name).command(["--data", str(two), "--steps", "3", "--out", str(tmp_path)]) == 0

@@ -1,0 +1,758 @@
+"""A character-level recurrent neural network in plain NumPy, every gradient derived by hand.
+
+It reads a text one character at a time and learns to say which character comes next. Then it
+writes: it draws a character from its own prediction, reads that, and goes on.
+
+    python char_rnn.py                                train on data/fables.txt: @TIME@
+    python char_rnn.py --data my.txt --prompt "The "  your own text, and how the samples begin
+    python char_rnn.py --load out/char_rnn.npz        write again from the checkpoint
+
+This is the first lesson, so it explains everything. The next ones repeat most of it word for word,
+on purpose: `diff char_rnn.py char_lstm.py` shows what the LSTM changes, and nothing else.
+
+Contents
+    1. Data            text -> characters -> ids -> parallel streams -> windows
+    2. Numerics        softmax and cross-entropy without overflow
+    3. Forward         one step of the network, then the whole window
+    4. Backward        the same lines undone in reverse order: back-propagation through time
+    5. Optimizer       clipping by the global norm, Adam
+    6. Sampling        temperature
+    7. Looking inside  how far back the gradient reaches: the figure
+    8. Training        evaluation, checkpoint, command line
+
+Notation
+    V  vocabulary size    T  characters in a window    x[t]  ids read at time t (B,)
+    H  hidden units       B  parallel streams          h[t]  hidden state (H, B), a column a stream
+    Wx (H, V)   Wh (H, H)   b (H, 1)   Wy (V, H)   by (V, 1)    the parameters; weights are (out, in)
+    d<name>  the gradient of the loss with respect to <name>, of the same shape
+
+The model
+    a[t]      = Wx[:, x[t]] + b + Wh @ h[t-1]      what comes in, and what is remembered
+    h[t]      = tanh(a[t])                         the new memory
+    logits[t] = Wy @ h[t] + by                     a score for every possible next character
+    loss      = mean of -log softmax(logits[t])[x[t+1]]
+
+@RESULT@
+
+Papers, and where this file departs from them
+    Elman 1990, "Finding structure in time": this network, a hidden layer that also reads its own
+        last state. His units were logistic and his gradient was cut after one step; here the units
+        are tanh, and the gradient goes back through the whole window, which is back-propagation
+        through time (Rumelhart, Hinton & Williams 1986; Werbos 1990).
+    Mikolov et al. 2010: the recurrent network as a language model.
+    Pascanu, Mikolov & Bengio 2013: equation 5, why gradients vanish; Algorithm 1, clipping.
+    Kingma & Ba 2015, "Adam": Algorithm 1; the learning rate falls linearly to zero, which is ours.
+"""
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["numpy>=1.22", "matplotlib>=3.5"]
+# ///
+import argparse
+import json
+import math
+import os
+import re
+import signal
+import sys
+import time
+import warnings
+import zlib
+from collections import Counter
+from pathlib import Path
+from textwrap import indent
+
+import numpy as np
+
+# %% Settings
+LESSON = "word_gru"
+UNIT = "perplexity"
+HERE = Path(__file__).parent if "__file__" in globals() else Path()   # a notebook has no __file__
+
+SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
+    "data": ("", None, "text to learn from, UTF-8 (default data/fables.txt beside this file)"),
+    "valid": ("", None, "held-out text to score (default: the last tenth of the data)"),
+    "min_count": (2, 1, "words seen less often in training become <unk>; more make it simpler"),
+    "embed": (96, 1, "size D of a word's vector"),
+    "hidden": (256, 1, "hidden units H; more remember more, time grows with the square"),
+    "batch": (32, 1, "parallel streams B; fewer make more updates of the same text"),
+    "seq_len": (64, 1, "tokens T in a window: as far back as the gradient goes"),
+    "steps": (800, 0, "training steps in all; the learning rate falls to zero over them"),
+    "lr": (4e-3, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
+    "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
+    "dropout": (0.5, 0, "part of the word vectors' and the outputs' entries zeroed in training"),
+    "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
+    "every": (100, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
+    # The checkpoint keeps the settings above. Those below are free to differ from run to run.
+    "load": ("", None, "checkpoint to go on from; with no steps left it only writes a sample"),
+    "out": ("out", None, "folder for the checkpoint and the picture"),
+    "prompt": ("", None, "how each sample begins"),
+    "length": (500, 0, "length of the last sample, in tokens"),
+    "temperature": (0.7, 0, "of sampling: 0 takes the likeliest, 1 draws as predicted, 2 is wild"),
+}
+NOT_KEPT = ("load", "out", "prompt", "length", "temperature")
+
+
+class BadInput(ValueError):
+    """Something the user gave cannot be used. The message says what, and what to do."""
+
+
+# %% 1. Data
+# Networks compute with numbers, so each distinct character gets an id, its place in the sorted
+# alphabet of the training text. The held-out tenth is never trained on; it shows whether the
+# network has learned the language or the text by heart.
+
+def read_text(path):
+    """A UTF-8 file -> its text, with plain newlines. BadInput if it is anything else."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"cannot read {path} ({error.strerror}); "
+                       "name an existing text with --data or --valid") from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise BadInput(f"{path} is not text in UTF-8; save it as plain text in UTF-8")
+    return text
+
+
+def read_data(data, valid):
+    """The flags --data and --valid -> (training text, held-out text)."""
+    data = data or HERE / "data" / "fables.txt"
+    text = read_text(data)
+    if len(text) < 20:
+        raise BadInput(f"{data} has only {len(text)} characters; give a longer text")
+    cut = len(text) * 9 // 10
+    return (text, read_text(valid)) if valid else (text[:cut], text[cut:])
+
+
+def tokenize(text):
+    """A text -> its tokens: words in lower case, punctuation marks one each, <eos> at line ends.
+
+    A word keeps inner apostrophes and hyphens. In a text with blank lines only those end a
+    paragraph, and so a line; without them every line end counts. A text that contains <unk> has
+    been tokenized by somebody: it is split at white space, and its lines end at line ends.
+    """
+    ends = r"\n\s*\n|\n\s*$" if "\n\n" in text and "<unk>" not in text else r"\n"
+    text = re.sub(rf"\s*({ends})\s*", " <eos> ", text.lstrip())
+    if "<unk>" in text:
+        return text.split()
+    return re.findall(r"<eos>|\w+(?:['\u2019-]\w+)*|[^\w\s]", text.lower())
+
+
+def detokenize(tokens):
+    """Tokens -> text: lines, capitals where sentences begin, no space before a comma."""
+    text = re.sub(r" ?<eos> ?", "\n", " ".join(tokens))
+    text = re.sub(r'" ([^"\n]*?) ?"', lambda m: f'"{m[1][:1].upper()}{m[1][1:]}"', text)
+    text = re.sub(r" ([.,;:!?)])", r"\1", text)
+    text = re.sub(r"\bi\b", "I", text)
+    return re.sub(r'(^|\n|[.!?] |\." )(\w)', lambda m: m[1] + m[2].upper(), text)
+
+
+def build_vocab(tokens, settings):
+    """Training tokens -> the vocabulary in id order, <eos> first, then the commonest.
+
+    Words seen less than min_count times share the token <unk>: too little to learn a vector from,
+    and held-out text has new words too. This way <unk> is trained like any other token.
+    """
+    counts = Counter(token for token in tokens if token != "<eos>")
+    common = {word: count for word, count in counts.items() if count >= settings["min_count"]}
+    if len(common) < len(counts):
+        common["<unk>"] = counts.total() - sum(common.values())
+    return ["<eos>"] + sorted(common, key=lambda word: (-common[word], word))
+
+
+def encode(tokens, vocab):
+    """Tokens -> ids (N,), unknown words as <unk>. BadInput if the vocabulary has no <unk>."""
+    index = {token: i for i, token in enumerate(vocab)}
+    unknown = sorted(set(tokens) - set(vocab))
+    if unknown and "<unk>" not in index:
+        raise BadInput(f"the training text has no {' '.join(map(repr, unknown[:9]))}; do without")
+    return np.array([index.get(token, index.get("<unk>")) for token in tokens], dtype=np.intp)
+
+
+def encode_held_out(text, vocab):
+    """Held-out text -> ids (N,); without <unk> in the vocabulary, unknown words are left out."""
+    tokens = tokenize(text)
+    known = tokens if "<unk>" in vocab else [token for token in tokens if token in set(vocab)]
+    if len(known) < len(tokens):
+        print(f"left out of the held-out score: {len(tokens) - len(known):,} unknown words")
+    return encode(known, vocab)
+
+
+def check_prompt(prompt, vocab):
+    """Say which words of the prompt the network does not know. BadInput if it has no <unk>."""
+    encode(tokenize(prompt), vocab)
+    unknown = sorted(set(tokenize(prompt)) - set(vocab))
+    if unknown:
+        print(f"read as <unk>, since training shows them too seldom: {' '.join(unknown)}")
+
+
+def fit(count, batch, seq_len):
+    """Shrink batch and window until `count` ids fill a window of every stream -> batch, seq_len."""
+    seq_len = min(seq_len, count - 1)
+    return min(batch, (count - 1) // seq_len), seq_len
+
+
+def windows(ids, batch, seq_len):
+    """ids (N,) -> a list of windows (inputs, targets), each (T, B) with T = seq_len or less.
+
+    The text is cut into B long streams that are read side by side, one a column, window by window.
+    Every character's target is the one after it. The last window is the rest of the streams, so
+    at most B - 1 ids at the very end of the text are never seen.
+    """
+    length = (len(ids) - 1) // batch
+    inputs = np.ascontiguousarray(ids[:batch * length].reshape(batch, length).T)
+    targets = np.ascontiguousarray(ids[1:batch * length + 1].reshape(batch, length).T)
+    return [(inputs[t:t + seq_len], targets[t:t + seq_len]) for t in range(0, length, seq_len)]
+
+
+# %% 2. Numerics
+def sigmoid(x):
+    """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
+    y = np.tanh(0.5 * x)
+    y *= 0.5
+    y += 0.5
+    return y
+
+
+def cross_entropy(logits, targets):
+    """logits (V, N), ids (N,) -> -log p(target) in nats (N,), and p (V, N) in the logits' memory.
+
+    softmax(y) = exp(y) / sum(exp(y)) stays the same when a constant is added to y, so we move the
+    largest logit to 0 and exp cannot overflow. Only the sum, which is at least 1, goes through the
+    logarithm: -log p = log(sum(exp(y))) - y[target] is right even where p itself rounds to 0.
+    """
+    logits -= logits.max(axis=0)
+    target_logits = logits[targets, np.arange(len(targets))]
+    np.exp(logits, out=logits)
+    total = logits.sum(axis=0)
+    logits /= total
+    return np.log(total) - target_logits, logits
+
+
+# %% 3. Forward
+def init_params(V, D, H, rng, dtype=np.float32):
+    """Small random weights -> dict of arrays; their dtype decides that of all computation.
+
+    Wx, Wh and b hold the rows of the gates r, z and of the candidate n below each other; bn is the
+    bias inside the reset gate's product.
+    """
+    params = {
+        "E": rng.normal(0, 0.1, (V, D)),
+        "Wx": rng.normal(0, D**-0.5, (3 * H, D)),
+        "Wh": rng.normal(0, H**-0.5, (3 * H, H)),
+        "b": np.zeros((3 * H, 1)),
+        "bn": np.zeros((H, 1)),
+        "Wy": rng.normal(0, H**-0.5, (V, H)),
+        "by": np.zeros((V, 1)),
+    }
+    return {name: param.astype(dtype) for name, param in params.items()}
+
+
+def init_state(H, B, dtype=np.float32):
+    """The state before the first character: (h,), h (H, B) zero."""
+    return (np.zeros((H, B), dtype),)
+
+
+def step(params, x, state, mask=1):
+    """One time step: ids x (B,), the state before -> the state after, what step_backward needs.
+
+    mask (D, B) is dropout's, for the word vectors.
+    """
+    (h_prev,) = state
+    H, B = h_prev.shape
+    vector = params["E"][x].T * mask                # a word is a row of E
+    a = params["Wx"] @ vector
+    a += params["b"]
+    u = params["Wh"] @ h_prev                       # all that is done with h_prev, in one product
+    r, z = sigmoid(a[:2 * H] + u[:2 * H]).reshape(2, H, B)
+    inner = u[2 * H:] + params["bn"]
+    n = np.tanh(a[2 * H:] + r * inner)              # candidate; r: how much of the memory to look at
+    h = z * h_prev + (1 - z) * n                    # z: how much of the old state to keep
+    return (h,), (r, z, n, h_prev, inner, vector)
+
+
+def readout(params, h):
+    """Hidden states h (H, N) -> logits (V, N)."""
+    return params["Wy"] @ h + params["by"]
+
+
+def forward(params, inputs, targets, state, dropout=0, rng=None):
+    """ids (T, B) both, state -> mean loss in nats per token, the state after, a cache for backward.
+
+    dropout is the part of the entries of all word vectors and outputs that is set to zero, at
+    random, in training. The rest grows by 1 / (1 - dropout), which keeps the expected sums.
+    """
+    (T, B), (V, D), H = inputs.shape, params["E"].shape, params["Wy"].shape[1]
+    mask_in, mask_out = [1] * T, 1
+    if dropout:
+        scale = params["E"].dtype.type(1 / (1 - dropout))
+        mask_in = (rng.random((T, D, B), np.float32) >= dropout) * scale
+        mask_out = (rng.random((H, T * B), np.float32) >= dropout) * scale
+    hidden, saved = [state[0]], []
+    for x, mask in zip(inputs, mask_in):
+        state, kept = step(params, x, state, mask)
+        hidden.append(state[0])
+        saved.append(kept)
+    # Only the recurrence must go step by step. For the rest the order of time does not matter: with
+    # the columns of all steps side by side, one product does the work of T, and does it faster.
+    hidden = np.concatenate(hidden, axis=1)                             # (H, (T + 1) * B)
+    shown = hidden[:, B:] * mask_out
+    nats, probs = cross_entropy(readout(params, shown), targets.ravel())
+    return nats.mean(), state, (inputs, targets, saved, hidden, shown, probs, mask_in, mask_out)
+
+
+# %% 4. Backward
+# Six rules do all of it. Each turns the gradient of a line's result into those of its operands.
+#
+#   product        Y = W @ X        dW = dY @ X.T,  dX = W.T @ dY
+#                                   (the sum over the columns of the batch is inside the product)
+#   sum            Y = A + b        dA = dY,  db = dY summed over the columns that b was added to
+#   elementwise    Y = tanh(A)      dA = dY * (1 - Y * Y): the derivative of tanh is 1 - tanh^2
+#   used twice     Y = f(X), Z = g(X)    dX = what comes through Y + what comes through Z
+#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule dW = dY @ onehot.T:
+#                                   each column of dY is added to the column that was looked up
+#   softmax with   nats = log(sum_j exp(y_j)) - y_target
+#   cross-entropy                   The first part's derivative by y_i is exp(y_i) / sum_j exp(y_j),
+#                                   which is p_i; the second's is 1 at the target: dy = p - onehot
+#
+# Back-propagation through time is these rules applied to the unrolled network, last step first.
+# At the start of the window the gradient stops: the *state* came over from the window before, but
+# to follow the gradient there would mean going back to the beginning of the text at every step. So
+# the network can remember for longer than T, while each lesson it draws spans T characters at most.
+
+def step_backward(params, dstate, saved):
+    """Undo step: gradient of the state after -> (da, du), both (3H, B), and that of the state before."""
+    (dh,), (r, z, n, h_prev, inner, _) = dstate, saved
+    # forward: h = z * h_prev + (1 - z) * n
+    dz = dh * (h_prev - n)
+    dn = dh * (1 - z)
+    # forward: n = tanh(a[n] + r * inner), inner = u[n] + bn
+    dan = dn * (1 - n * n)
+    dr = dan * inner
+    dinner = dan * r
+    # forward: r, z = sigmoid(a[rz] + u[rz]): a sum, so a and u get the same gradient
+    drz = np.concatenate([dr * r * (1 - r), dz * z * (1 - z)])
+    da, du = np.concatenate([drz, dan]), np.concatenate([drz, dinner])
+    # forward: u = Wh @ h_prev; h_prev was used in the mixture too, and passes its part on times z
+    return (da, du), (dh * z + params["Wh"].T @ du,)
+
+
+def sum_rows(ids, rows):
+    """ids (N,), rows (N, D) -> the distinct ids in order, and for each the sum of its rows."""
+    order = np.argsort(ids, kind="stable")
+    distinct, first = np.unique(ids[order], return_index=True)
+    return distinct, np.add.reduceat(rows[order], first, axis=0)
+
+
+def backward(params, cache):
+    """The cache of forward -> gradients of the mean loss: dict like params, and of the first state.
+
+    The gradient of E is sparse: a pair (ids, rows) of the words that occurred.
+    """
+    inputs, targets, saved, hidden, shown, probs, mask_in, mask_out = cache
+    T, B = inputs.shape
+    V, N = probs.shape
+    # forward: loss = mean of the N = T * B cross-entropies
+    dlogits = probs / N
+    dlogits[targets.ravel(), np.arange(N)] -= 1 / N
+    # forward: logits = Wy @ shown + by, shown = h * mask_out
+    grads = {"Wy": dlogits @ shown.T, "by": dlogits.sum(axis=1, keepdims=True)}
+    dhidden = params["Wy"].T @ dlogits * mask_out
+    dstate = init_state(len(hidden), B, hidden.dtype)
+    da, du = [None] * T, [None] * T
+    for t in reversed(range(T)):
+        # h[t] was used twice: by the logits at t, and by the step to t + 1.
+        (dh,) = dstate
+        kept = (dh + dhidden[:, t * B:(t + 1) * B],)
+        (da[t], du[t]), dstate = step_backward(params, kept, saved[t])
+    # forward: a = Wx @ vector + b, u = Wh @ h_prev, with the same parameters at every step
+    da, du = np.concatenate(da, axis=1), np.concatenate(du, axis=1)
+    vectors = np.concatenate([kept[-1] for kept in saved], axis=1)      # (D, N)
+    grads |= {"Wx": da @ vectors.T, "Wh": du @ hidden[:, :-B].T, "b": da.sum(axis=1, keepdims=True)}
+    grads["bn"] = du[-len(hidden):].sum(axis=1, keepdims=True)
+    # forward: vector = E[x].T * mask_in. By the product rule dE = onehot @ dvectors.T, and nearly all
+    # of it is zero: only the rows of words that occurred are not. So we keep these rows and their
+    # ids, and never make a V x D array. A word that occurred five times gets the sum of five rows.
+    dvectors = params["Wx"].T @ da
+    if isinstance(mask_in, np.ndarray):
+        dvectors *= np.concatenate(list(mask_in), axis=1)
+    grads["E"] = sum_rows(inputs.ravel(), dvectors.T)
+    return grads, dstate
+
+
+# %% 5. Optimizer
+def clip_gradients(grads, max_norm):
+    """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
+
+    Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
+    step keeps its direction. A product of many factors now and then explodes; one huge step along
+    such a gradient would undo what a thousand have learned.
+    """
+    # A sparse gradient, as the word lessons have one, is a pair (ids, rows): all the rest is zero.
+    arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
+    norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
+    if norm > max_norm:
+        for array in arrays:
+            array *= max_norm / norm
+    return norm
+
+
+class Adam:
+    """Kingma & Ba 2015, Algorithm 1: steps of about lr in every entry, whatever its gradient's scale.
+
+    m is a running mean of the gradient and v of its square. Both start at zero and after t steps
+    have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
+
+    A sparse gradient (ids, rows) touches those rows only: m, v and the parameters of all other rows
+    stay as they are, where dense Adam would let their m and v decay and go on moving them. That is
+    wanted: a word that did not occur has given no evidence, and the work does not grow with V. Each
+    row counts its own steps t. With one count for all, a word met late would find the correction
+    used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3 times too long.
+    """
+
+    def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
+        self.m = {name: np.zeros_like(param) for name, param in params.items()}
+        self.v = {name: np.zeros_like(param) for name, param in params.items()}
+        self.rows_t = {"E": np.zeros((len(params["E"]), 1), params["E"].dtype)} if "E" in params else {}
+
+    def update(self, params, grads, lr):
+        """One step with learning rate lr; changes params in place."""
+        self.t += 1
+        for name, grad in grads.items():
+            if isinstance(grad, tuple):
+                ids, grad = grad
+                self.rows_t[name][ids] += 1
+                m, v, t = self.m[name][ids], self.v[name][ids], self.rows_t[name][ids]
+            else:
+                ids, m, v, t = ..., self.m[name], self.v[name], self.t
+            m += (1 - self.beta1) * (grad - m)              # = beta1 * m + (1 - beta1) * grad
+            v += (1 - self.beta2) * (grad * grad - v)
+            step = lr * (m / (1 - self.beta1**t)) / (np.sqrt(v / (1 - self.beta2**t)) + self.eps)
+            params[name][ids] -= step
+            self.m[name][ids], self.v[name][ids] = m, v
+
+
+# %% 6. Sampling
+def pick(logits, temperature, rng):
+    """logits (V,) -> an id drawn from softmax(logits / temperature); 0 takes the largest.
+
+    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i then
+    wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
+    """
+    return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
+
+
+def sample(params, vocab, prompt, length, temperature, rng):
+    """Read the prompt, then `length` times draw a token and read it in turn -> the text."""
+    ids = encode(tokenize(prompt), vocab).tolist()
+    shown = 0 if ids else 1
+    ids = ids or [0]                            # no prompt: begin as if after a line end, id 0
+    silent = [i for i, token in enumerate(vocab) if token == "<unk>"]     # read, but never written
+    state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
+    for x in ids[:-1]:
+        state, _ = step(params, np.array([x]), state)
+    for _ in range(length):
+        state, _ = step(params, np.array(ids[-1:]), state)
+        logits = readout(params, state[0])[:, 0]
+        logits[silent] = -np.inf
+        ids.append(pick(logits, temperature, rng))
+    return detokenize([vocab[i] for i in ids[shown:]])
+
+
+# %% 7. Looking inside
+# After training, a word's row of E says how the network uses that word. Words used alike should lie
+# near each other, though nobody told the network what a noun is. Two views of it: the nearest
+# neighbours of some words by the angle between vectors, and a map, the two directions in which the
+# vectors of the commonest words differ most (principal components).
+
+FUNCTION_WORDS = set("""a about above after again all am an and any are as at be been before but by
+    can could did do down for from had has have he her him himself his how i if in into is it its
+    itself like me more my no nor not now of off on one only or other our out over own she so some
+    such than that the their them then there these they this those to too two under until up upon us
+    very was we were what when where which while who why will with would you your""".split())
+
+
+def content_words(vocab, count):
+    """The `count` commonest words of the vocabulary that are not function words or signs."""
+    words = [word for word in vocab if word.isalpha() and word not in FUNCTION_WORDS]
+    return words[:count]
+
+
+def neighbours(E, vocab, word, count):
+    """The words whose vectors make the smallest angles with that of `word`, nearest first."""
+    directions = E / (np.linalg.norm(E, axis=1, keepdims=True) + 1e-12)
+    order = np.argsort(-(directions @ directions[vocab.index(word)]))
+    return [vocab[i] for i in order if vocab[i] != word][:count]
+
+
+def plot_words(axes, E, vocab):
+    """Write the hundred commonest content words at their first two principal components."""
+    words = content_words(vocab, 100)
+    vectors = E[[vocab.index(word) for word in words]]
+    vectors = vectors - vectors.mean(axis=0)
+    places = vectors @ np.linalg.svd(vectors, full_matrices=False)[2][:2].T
+    axes.set(xlim=(places[:, 0].min(), places[:, 0].max()), ylim=(places[:, 1].min(), places[:, 1].max()),
+             xlabel="first principal component", ylabel="second", title="A map of the word vectors")
+    for word, place in zip(words, places):
+        axes.annotate(word, place, ha="center", va="center", fontsize=9)
+    axes.margins(0.05)
+
+
+def plot_losses(axes, history):
+    """Draw the learning curves from rows of (step, training nats, held-out nats)."""
+    steps, train, valid = np.array(history).T
+    axes.plot(steps, score(train), label="training")
+    axes.plot(steps, score(valid), label="held out")
+    axes.set(xlabel="training step", ylabel=UNIT, title="Learning")
+    axes.legend()
+
+
+def draw(path, params, vocab, valid, history):
+    """Write the lesson's picture to path, and print neighbours."""
+    from matplotlib.figure import Figure        # here, so that all else runs without it
+    warnings.filterwarnings("ignore", message="Glyph")      # a character that the font lacks
+    for word in content_words(vocab, 5):
+        print(f"nearest to {word}: {', '.join(neighbours(params['E'], vocab, word, 6))}")
+    figure = Figure(figsize=(16, 9), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 2))
+    plot_losses(left, history)
+    plot_words(right, params["E"], vocab)
+    figure.savefig(path, dpi=110)
+
+
+# %% 8. Training
+def score(nats):
+    """Mean nats per token -> the unit of the field."""
+    return np.exp(nats)
+
+
+def print_baseline(train, valid, V):
+    """Print the score of a model that only knows how common each word is."""
+    counts = np.bincount(train, minlength=V) + 1
+    unigram = -np.log(counts / counts.sum())[valid].mean()
+    print(f"to beat on the held-out text: {UNIT} {score(unigram):.1f}, of a model that only knows "
+          "how common each word is (<eos> counted)")
+
+
+def new_params(settings, vocab, rng):
+    """Parameters of the size the settings ask for."""
+    return init_params(len(vocab), settings["embed"], settings["hidden"], rng)
+
+
+def evaluate(params, ids, batch, seq_len):
+    """Mean nats per token over ids (N,), read in order with the state carried over."""
+    batch, seq_len = fit(len(ids), batch, seq_len)
+    state = init_state(params["Wy"].shape[1], batch, params["Wy"].dtype)
+    total = count = 0
+    for inputs, targets in windows(ids, batch, seq_len):
+        loss, state, _ = forward(params, inputs, targets, state)
+        total += float(loss) * targets.size
+        count += targets.size
+    return total / count
+
+
+def save(path, info, arrays):
+    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group and name.
+
+    It goes to a file beside path that is then renamed. Renaming is atomic: whenever the computer
+    stops, path is the old checkpoint or the new one, never half of either.
+    """
+    flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            np.savez(file, info=json.dumps(info), **flat)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def keep(path, info, arrays, adam, state):
+    """Save the run together with the optimizer's memory and the state carried to the next window."""
+    for name, value in vars(adam).items():
+        (arrays if isinstance(value, dict) else info)[name] = value
+    arrays["state"] = {str(i): array for i, array in enumerate(state)}
+    save(path, info, arrays)
+
+
+def restore(path):
+    """A file written by save -> info, arrays. BadInput if it is missing, damaged, another lesson's."""
+    arrays = {}
+    try:
+        with np.load(path) as file:             # pickle is off: a stranger's file can run no code
+            info = json.loads(str(file["info"]))
+            for name in file.files:
+                group, _, key = name.partition("/")
+                arrays.setdefault(group, {})[key] = file[name]
+        lesson = info["lesson"]
+    except Exception:                           # there are many ways to be damaged
+        raise BadInput(f"{path} is missing or not a whole checkpoint; --load another one, or "
+                       "train anew") from None
+    if lesson != LESSON:
+        raise BadInput(f"{path} is a checkpoint of {lesson}.py; --load it there")
+    del arrays["info"]
+    return info, arrays
+
+
+def load(path):
+    """A checkpoint -> best parameters, vocabulary, settings: for programs that import this file."""
+    info, arrays = restore(path)
+    return arrays.get("best", arrays["params"]), info["vocab"], info["settings"]
+
+
+def command_line(argv):
+    """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
+    def fail(message):
+        raise BadInput(f"{message}; --help lists the flags")
+    parser = argparse.ArgumentParser(prog=f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
+                                     argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    parser.error = fail
+    for name, (default, smallest, text) in SETTINGS.items():
+        shown = "" if default == "" else f" (default {default})"
+        parser.add_argument("--" + name.replace("_", "-"), type=type(default), help=text + shown,
+                            metavar={int: "N", float: "X", str: "TEXT"}[type(default)])
+    given = vars(parser.parse_args(argv))
+    for name, value in given.items():
+        smallest, largest = SETTINGS[name][1], 10**8 if isinstance(value, int) else 1e300
+        if smallest is not None and not smallest <= value <= largest:
+            fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
+    return given
+
+
+def train(info, arrays, ids, valid, path, options):
+    """Train up to the planned steps, saving to path on the way -> False if Ctrl-C ended it early."""
+    settings, params = info["settings"], arrays["params"]
+    batch, seq_len = fit(len(ids), settings["batch"], settings["seq_len"])
+    if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
+        print(f"the text is short: batch {batch} and window {seq_len} instead of "
+              f"{settings['batch']} and {settings['seq_len']}")
+    parts = windows(ids, batch, seq_len)
+    adam = Adam(params)
+    vars(adam).update({name: (info | arrays).get(name, new) for name, new in vars(adam).items()})
+    state = tuple(arrays.get("state", {}).values())
+    interrupts = []
+
+    def interrupt(*_):
+        interrupts.append(True)                 # the loop looks here after each whole step
+        signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
+    handler = signal.signal(signal.SIGINT, interrupt)
+    print(f"{'step':>12} {'training':>9} {'held out':>9}  {UNIT}")
+    started, first = time.perf_counter(), info["step"]
+    while info["step"] < settings["steps"] and not interrupts:
+        window = info["step"] % len(parts)
+        if window == 0:                         # the streams start again: nothing to remember yet
+            state = init_state(params["Wy"].shape[1], batch, params["Wy"].dtype)
+        noise = {}
+        if "dropout" in settings:               # only the word lessons have it
+            rng = np.random.default_rng([settings["seed"], info["step"]])
+            noise = {"dropout": settings["dropout"], "rng": rng}
+        loss, state, cache = forward(params, *parts[window], state, **noise)
+        grads, _ = backward(params, cache)
+        norm = clip_gradients(grads, settings["clip"])
+        if not math.isfinite(loss + norm):
+            raise BadInput(f"the loss is not finite any more at step {info['step']}; try "
+                           f"--lr {settings['lr'] / 3:.2g}; the last checkpoint is kept")
+        adam.update(params, grads, settings["lr"] * (1 - info["step"] / settings["steps"]))
+        info["step"] += 1
+        info["recent"].append(float(loss))
+        if info["step"] % settings["every"] and info["step"] not in (10, settings["steps"]):
+            continue
+        nats = evaluate(params, valid, batch, seq_len)
+        if nats < min((row[2] for row in info["history"]), default=math.inf):
+            arrays["best"] = {name: param.copy() for name, param in params.items()}
+        info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats])
+        info["recent"] = []
+        keep(path, info, arrays, adam, state)
+        seconds = (time.perf_counter() - started) / (info["step"] - first)
+        left = round(seconds * (settings["steps"] - info["step"]))
+        print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
+              f"{score(nats):9.3f}  gradient norm {norm:.2f}, {batch * seq_len / seconds:,.0f} "
+              f"tokens/s, {left // 60}:{left % 60:02} left", flush=True)
+        if info["step"] % (5 * settings["every"]) == 0 and info["step"] < settings["steps"]:
+            rng = np.random.default_rng([settings["seed"], info["step"]])
+            print(indent(sample(params, info["vocab"], options["prompt"], 150,
+                                options["temperature"], rng), " | "), flush=True)
+    keep(path, info, arrays, adam, state)
+    signal.signal(signal.SIGINT, handler)
+    return info["step"] == settings["steps"]
+
+
+def main(argv=None):
+    """Run the lesson with these flags, by default the command line's -> exit status."""
+    given = command_line(argv)
+    options = {name: row[0] for name, row in SETTINGS.items()} | given
+    path = Path(options["out"]) / f"{LESSON}.npz"
+    if options["load"]:
+        info, arrays = restore(options["load"])
+    else:
+        kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
+        info, arrays = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}, {}
+    settings = info["settings"]
+    for name in given.keys() & settings.keys():
+        if name not in ("steps", "data", "valid") and given[name] != settings[name]:
+            raise BadInput(f"--{name.replace('_', '-')} {given[name]} contradicts the checkpoint, "
+                           f"which has {settings[name]}; leave the flag out, or train anew")
+        settings[name] = given[name]
+    training = not options["load"] or info["step"] < settings["steps"]
+    if training:
+        text, held_out = read_data(settings["data"], settings["valid"])
+        tokens, checksum = tokenize(text), zlib.crc32(f"{text}\0{held_out}".encode())
+        if not arrays:
+            info |= {"vocab": build_vocab(tokens, settings), "checksum": checksum}
+            rng = np.random.default_rng(settings["seed"])
+            arrays["params"] = new_params(settings, info["vocab"], rng)
+        if info["checksum"] != checksum:
+            raise BadInput("the checkpoint was trained on another text; name that one with --data")
+        ids, valid = encode(tokens, info["vocab"]), encode_held_out(held_out, info["vocab"])
+        if len(valid) < 3:
+            print("too little is held out for a score, so the training text itself is scored")
+            valid = ids
+        print(f"{LESSON}: {len(ids):,} tokens to learn from, {len(valid):,} held out, "
+              f"vocabulary of {len(info['vocab']):,}, "
+              f"{sum(param.size for param in arrays['params'].values()):,} parameters")
+        print_baseline(ids, valid, len(info["vocab"]))
+    check_prompt(options["prompt"], info["vocab"])
+    finished = True
+    if training:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        finished = train(info, arrays, ids, valid, path, options)
+        print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
+    if info["history"]:
+        print(f"best held-out score: {score(min(row[2] for row in info['history'])):.3f} {UNIT} "
+              "(a little optimistic: it also chose the parameters that are kept)")
+    best, rng = arrays.get("best", arrays["params"]), np.random.default_rng(settings["seed"])
+    print(sample(best, info["vocab"], options["prompt"], options["length"], options["temperature"],
+                 rng), flush=True)
+    if training and finished and info["history"]:
+        draw(path.with_suffix(".png"), best, info["vocab"], valid, info["history"])
+        print(f"picture: {path.with_suffix('.png')}")
+    return 0 if finished else 130
+
+
+@np.errstate(all="ignore")                      # train finds a loss that is not finite by itself
+def command(argv=None):
+    """main, with every expected mistake told in one line on standard error -> exit status."""
+    try:
+        return main(argv)
+    except BrokenPipeError:                     # nobody reads our output any more, as after `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    except (BadInput, ImportError, MemoryError) as error:
+        message = error
+    except OSError as error:
+        message = f"cannot write {error.filename or 'to --out'} ({error.strerror}); change --out"
+    print(f"{LESSON}.py: error: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    exit_status = command([] if "ipykernel" in sys.modules else None)
+    if exit_status:
+        sys.exit(exit_status)
+
+# Try
+#     python char_rnn.py ...
