@@ -1,0 +1,973 @@
+"""A translation model with attention."""
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["numpy>=1.22", "matplotlib>=3.5"]
+# ///
+import argparse
+import json
+import math
+import os
+import re
+import signal
+import sys
+import time
+import warnings
+import zlib
+from collections import Counter
+from pathlib import Path
+from textwrap import indent
+
+import numpy as np
+
+# %% Settings
+LESSON = "bahdanau"
+HERE = Path(__file__).parent if "__file__" in globals() else Path()   # a notebook has no __file__
+
+SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
+    "data": ("", None, "sentence pairs, tab-separated, or a text (default data/en_fr.tsv)"),
+    "valid": ("", None, "held-out pairs to score (default: a tenth of the sources)"),
+    "min_count": (1, 1, "words seen less often in training become <unk>"),
+    "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
+    "embed": (64, 1, "size D of a word's vector"),
+    "hidden": (128, 2, "hidden units H, even; more remember more, time grows with the square"),
+    "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
+    "steps": (1500, 0, "training steps in all; the learning rate falls to zero over them"),
+    "lr": (0.003, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
+    "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
+    "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
+    "every": (200, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
+    # The checkpoint keeps the settings above. Those below are free to differ from run to run.
+    "load": ("", None, "checkpoint to go on from; with no steps left it only translates"),
+    "out": ("out", None, "folder for the checkpoint and the picture"),
+    "prompt": ("", None, "a sentence to translate"),
+    "beam": (2, 1, "hypotheses that the search follows; 1 is greedy, more cost more time"),
+}
+NOT_KEPT = ("load", "out", "prompt", "beam")
+
+
+class BadInput(ValueError):
+    """Something the user gave cannot be used. The message says what, and what to do."""
+
+
+# %% 1. Data
+# A pair is a sentence and its translation, both lists of tokens. One vocabulary serves both languages
+# and one matrix E holds the vectors of all its words: special tokens first, then the words of the
+# translations, then those that only occur in sources. So the softmax, which only ever has to choose
+# a word of the translation, covers the first V_out ids and no more.
+
+PAD, BOS, EOS, UNK = range(4)
+SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
+
+
+def tokenize(text):
+    """A sentence -> its tokens: words in lower case, signs, and the elided l' of French by itself."""
+    return re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|[^\w\s]", text.lower())
+
+
+def read_text(path):
+    """A UTF-8 file -> its text, with plain newlines. BadInput if it is anything else."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"cannot read {path} ({error.strerror}); "
+                       "name an existing text with --data or --valid") from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise BadInput(f"{path} is not text in UTF-8; save it as plain text in UTF-8")
+    return text
+
+
+def read_pairs(path, max_length):
+    """A file -> list of (source tokens, target tokens, links), links a list of (source, target).
+
+    Tab-separated columns are sentence, translation and, where the third looks like them, links.
+    In a text without tabs every line is answered by the next one. BadInput names a bad line.
+    """
+    lines = [line for line in enumerate(read_text(path).split("\n"), 1) if line[1].strip()]
+    if lines and "\t" not in lines[0][1]:
+        lines = [(n, f"{line}\t{answer}") for (n, line), (_, answer) in zip(lines, lines[1:])]
+    pairs = []
+    for number, line in lines:
+        source, tab, rest = line.partition("\t")
+        target, _, third = rest.partition("\t")
+        source, target = tokenize(source), tokenize(target)
+        if not tab or not source or not target:
+            raise BadInput(f"{path}, line {number}: a sentence, a tab and its translation are "
+                           "needed; mend or remove that line")
+        links = []
+        if re.fullmatch(r"\d+-\d+( \d+-\d+)*", third.strip()):
+            links = [tuple(map(int, link.split("-"))) for link in third.split()]
+        pairs.append((source, target, links))
+    kept = [pair for pair in pairs if max(len(pair[0]), len(pair[1])) <= max_length]
+    if len(kept) < len(pairs):
+        print(f"left out: {len(pairs) - len(kept):,} pairs with more than {max_length} tokens")
+    if not kept:
+        raise BadInput(f"{path} has no pair to learn from; give tab-separated pairs with --data")
+    return kept
+
+
+def read_data(settings):
+    """The settings -> training pairs, held-out pairs.
+
+    A tenth of the sources, a thousand at most, is held out with all their translations: a source
+    seen in training would only test memory. Of fewer than a hundred pairs none is held out.
+    """
+    pairs = read_pairs(settings["data"] or HERE / "data" / "en_fr.tsv", settings["max_length"])
+    if settings["valid"]:
+        seen = {tuple(source) for source, _, _ in pairs}
+        valid = read_pairs(settings["valid"], settings["max_length"])
+        return pairs, [pair for pair in valid if tuple(pair[0]) not in seen]
+    sources = sorted({tuple(source) for source, _, _ in pairs})
+    np.random.default_rng(settings["seed"]).shuffle(sources)
+    count = min(1000, len(sources) // 10) if len(pairs) >= 100 else 0
+    held_out = {tuple(source) for source in sources[:count]}
+    return ([pair for pair in pairs if tuple(pair[0]) not in held_out],
+            [pair for pair in pairs if tuple(pair[0]) in held_out])
+
+
+def build_vocab(pairs, settings):
+    """Training pairs -> the vocabulary in id order, and V_out, the number of ids the output covers.
+
+    Words seen less than min_count times are left to <unk>.
+    """
+    counts = [Counter(word for pair in pairs for word in pair[side]) for side in (0, 1)]
+    source, target = ({word for word in count if count[word] >= settings["min_count"]}
+                      for count in counts)
+    vocab = SPECIAL + sorted(target, key=lambda word: (-counts[1][word], word))
+    return vocab + sorted(source - target, key=lambda word: (-counts[0][word], word)), len(vocab)
+
+
+def encode_pairs(pairs, vocab, V_out):
+    """Pairs of tokens -> pairs of id lists: source + <eos>, <bos> + target + <eos>."""
+    index = {word: i for i, word in enumerate(vocab)}
+    outputs = {word: i for word, i in index.items() if i < V_out}
+    return [([index.get(word, UNK) for word in source] + [EOS],
+             [BOS, *(outputs.get(word, UNK) for word in target), EOS]) for source, target, _ in pairs]
+
+
+def pad(sentences):
+    """Id lists -> ids (longest, B), a sentence a column, <pad> below the shorter ones."""
+    ids = np.full((max(map(len, sentences)), len(sentences)), PAD, dtype=np.intp)
+    for b, sentence in enumerate(sentences):
+        ids[:len(sentence), b] = sentence
+    return ids
+
+
+def batches(ids, size, rng=None):
+    """Id pairs -> index lists of at most `size` pairs of like length; with rng in random order.
+
+    Padding is wasted work, so the pairs are shuffled, cut into blocks of 20 batches, and sorted by
+    length within each block (as Bahdanau et al. did). Without rng all are sorted, longest last.
+    """
+    order = list(range(len(ids))) if rng is None else rng.permutation(len(ids)).tolist()
+    block = len(ids) if rng is None else 20 * size
+    cut = []
+    for start in range(0, len(order), block):
+        part = sorted(order[start:start + block], key=lambda i: (len(ids[i][0]), len(ids[i][1])))
+        cut += [part[i:i + size] for i in range(0, len(part), size)]
+    if rng is not None:
+        rng.shuffle(cut)
+    return cut
+
+
+# %% 2. Numerics
+def sigmoid(x):
+    """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
+    y = np.tanh(0.5 * x)
+    y *= 0.5
+    y += 0.5
+    return y
+
+
+def cross_entropy(logits, targets):
+    """logits (V, N), ids (N,) -> -log p(target) in nats (N,), and p (V, N) in the logits' memory.
+
+    softmax(y) = exp(y) / sum(exp(y)) stays the same when a constant is added to y, so we move the
+    largest logit to 0 and exp cannot overflow. Only the sum, which is at least 1, goes through the
+    logarithm: -log p = log(sum(exp(y))) - y[target] is right even where p itself rounds to 0.
+    """
+    logits -= logits.max(axis=0)
+    target_logits = logits[targets, np.arange(len(targets))]
+    np.exp(logits, out=logits)
+    total = logits.sum(axis=0)
+    logits /= total
+    return np.log(total) - target_logits, logits
+
+
+# %% 3. Forward
+def init_params(V, V_out, D, H, rng, dtype=np.float32):
+    """First values -> dict of arrays; their dtype decides that of all the rest.
+
+    Recurrent matrices are orthogonal (lengths neither grow nor shrink), gate by gate; the other
+    weights have variance 1 / columns; the word vectors begin small. va begins at zero, as in the
+    paper: the attention begins uniform.
+    """
+    def weight(rows, columns):
+        return rng.normal(0, columns**-0.5, (rows, columns))
+
+    def recurrent():
+        return np.concatenate([np.linalg.svd(rng.normal(size=(H, H)))[0] for _ in range(3)])
+    params = {
+        "E": rng.normal(0, 0.1, (V, D)),
+        "Wx_fwd": weight(3 * H, D), "Wh_fwd": recurrent(), "b_fwd": np.zeros((3 * H, 1)),
+        "Wx_bwd": weight(3 * H, D), "Wh_bwd": recurrent(), "b_bwd": np.zeros((3 * H, 1)),
+        "Ws": weight(H, H),
+        "Wa": weight(H, H), "Ua": weight(H, 2 * H), "va": np.zeros((1, H)),
+        "Wx_dec": weight(3 * H, D), "Wh_dec": recurrent(), "b_dec": np.zeros((3 * H, 1)),
+        "Wc_dec": weight(3 * H, 2 * H),
+        "Uo": weight(H, H), "Vo": weight(H, D), "Co": weight(H, 2 * H), "bo": np.zeros((H, 1)),
+        "Wy": weight(V_out, H // 2), "by": np.zeros((V_out, 1)),
+    }
+    return {name: param.astype(dtype) for name, param in params.items()}
+
+
+def step(Wh, a, h_prev):
+    """One GRU step: Wh (3H, H), inputs a (3H, B), state before -> state, what step_backward needs.
+
+    Both encoders and the decoder use it. In this paper z lets the new content in; in Cho et al.
+    it keeps the old. That is the same function with z and 1 - z renamed.
+    """
+    H, B = h_prev.shape
+    r, z = sigmoid(a[:2 * H] + Wh[:2 * H] @ h_prev).reshape(2, H, B)
+    seen = r * h_prev                               # r: which units of the memory to look at
+    n = np.tanh(a[2 * H:] + Wh[2 * H:] @ seen)      # candidate: the new content
+    h = (1 - z) * h_prev + z * n                    # z: how much of it to let in
+    return h, (r, z, n, h_prev, seen)
+
+
+def encode_direction(params, name, source, vectors, order):
+    """One encoder over the time steps in `order` -> its state at every step (S, H, B), saved."""
+    # The inputs of all steps at once: W @ each step's columns. Only the recurrence goes step by step.
+    a = params["Wx_" + name] @ vectors.transpose(0, 2, 1) + params["b_" + name]     # (S, 3H, B)
+    h = np.zeros((len(params["Ws"]), source.shape[1]), vectors.dtype)
+    states, saved = [None] * len(source), [None] * len(source)
+    for t in order:
+        new, saved[t] = step(params["Wh_" + name], a[t], h)
+        h = states[t] = np.where(source[t] != PAD, new, h)      # padding leaves the state alone
+    return np.stack(states), saved
+
+
+def encode(params, source):
+    """Source ids (S, B) -> annotations (S, 2H, B), keys (S, H, B), the decoder's first state, saved.
+
+    The annotation of a word is what the forward encoder knows after it and what the backward encoder
+    knows after it, coming from the end: the word with all its surroundings.
+    """
+    vectors = params["E"][source]                                       # (S, B, D)
+    fwd, saved_fwd = encode_direction(params, "fwd", source, vectors, range(len(source)))
+    bwd, saved_bwd = encode_direction(params, "bwd", source, vectors, reversed(range(len(source))))
+    notes = np.concatenate([fwd, bwd], axis=1)
+    keys = params["Ua"] @ notes         # the source's half of the score: the same for every word t
+    return notes, keys, np.tanh(params["Ws"] @ bwd[0]), (source, vectors, saved_fwd, saved_bwd)
+
+
+def attend(params, notes, keys, hide, s_prev):
+    """State s_prev (H, B) -> context (2H, B), weights alpha (S, B), saved; hide is -inf at padding.
+
+    Every source word gets a score for how well it fits the state, a small network with one hidden
+    layer; softmax makes weights of the scores, and the context is the weighted mean.
+    """
+    u = np.tanh(keys + params["Wa"] @ s_prev)                           # (S, H, B)
+    e = (params["va"] @ u)[:, 0] + hide                                 # (S, B)
+    alpha = np.exp(e - e.max(axis=0))
+    alpha /= alpha.sum(axis=0)
+    return np.einsum("sb,shb->hb", alpha, notes), alpha, u
+
+
+def readout(params, s_prev, vectors, context):
+    """States *before* the step (H, N), previous words (D, N), contexts -> logits (V_out, N), saved.
+
+    Maxout: of every two rows the larger goes on, so two linear functions share a unit.
+    """
+    s = params["Uo"] @ s_prev + params["Vo"] @ vectors + params["Co"] @ context + params["bo"]
+    pairs = s.reshape(len(s) // 2, 2, -1)
+    first = pairs[:, 0] >= pairs[:, 1]
+    m = np.where(first, pairs[:, 0], pairs[:, 1])                       # (H / 2, N)
+    return params["Wy"] @ m + params["by"], (first, m)
+
+
+def forward(params, source, target):
+    """Source ids (S, B), target ids (T, B) -> mean loss in nats per target token, the cache.
+
+    The target is framed by <bos> and <eos>: the decoder reads all but the last (teacher forcing) and
+    is to predict all but the first. Padding counts nothing and is not attended to.
+    """
+    T, B = len(target) - 1, target.shape[1]
+    notes, keys, s, encoded = encode(params, source)
+    hide = np.where(source != PAD, 0, -np.inf).astype(s.dtype)
+    vectors = params["E"][target[:-1]]                                  # (T, B, D)
+    a = params["Wx_dec"] @ vectors.transpose(0, 2, 1) + params["b_dec"]
+    states, contexts, looks, saved = [s], [], [], []
+    for t in range(T):
+        context, alpha, u = attend(params, notes, keys, hide, s)
+        s, kept = step(params["Wh_dec"], a[t] + params["Wc_dec"] @ context, s)
+        states.append(s)
+        contexts.append(context)
+        looks.append((alpha, u))
+        saved.append(kept)
+    # The state of step t is needed by the attention of t + 1, so that part goes word by word. The
+    # readout does not feed back: all T steps at once. It reads the states before each step.
+    before = np.concatenate(states[:-1], axis=1)                        # (H, T * B)
+    columns, contexts = vectors.reshape(T * B, -1).T, np.concatenate(contexts, axis=1)
+    logits, read = readout(params, before, columns, contexts)
+    nats, probs = cross_entropy(logits, target[1:].ravel())
+    weight = (target[1:].ravel() != PAD).astype(s.dtype)
+    weight /= weight.sum()
+    return nats @ weight, (target, encoded, notes, states, columns, contexts, looks, saved, before,
+                           read, probs, weight)
+
+
+def start(params, source):
+    """Source ids (S, B) -> memory, state for predict: tuples of arrays, a column a sentence."""
+    notes, keys, s, _ = encode(params, source)
+    return (notes, keys, np.where(source != PAD, 0, -np.inf).astype(s.dtype)), (s,)
+
+
+def predict(params, memory, state, words):
+    """Previous words (B,) -> logits of the next (V_out, B), the state after, attention (S, B)."""
+    vectors = params["E"][words].T
+    context, alpha, _ = attend(params, *memory, state[0])
+    a = params["Wx_dec"] @ vectors + params["b_dec"] + params["Wc_dec"] @ context
+    s, _ = step(params["Wh_dec"], a, state[0])
+    return readout(params, state[0], vectors, context)[0], (s,), alpha
+
+
+# %% 4. Backward
+# The rules are those of the lessons before: product, sum, elementwise, used twice, look-up, softmax
+# with cross-entropy. New is the softmax *inside* the network. alpha = softmax(e) has the derivative
+# dalpha_j / de_k = alpha_j * ([j = k] - alpha_k), so
+#   de_k = sum_j dalpha_j * alpha_j * ([j = k] - alpha_k) = alpha_k * (dalpha_k - sum_j dalpha_j alpha_j).
+# With cross-entropy behind it, this sum collapses to p - onehot, because the loss looks at a single
+# entry. Here every alpha_j matters, and the sum stays: each weight's gradient counts as far as it
+# differs from the weighted mean of all. At padding alpha is exactly 0, and so is the gradient.
+#
+# The annotations are used by every context and every score, the state s by three: the next step,
+# the next attention and the readout.
+
+def step_backward(Wh, dh, saved):
+    """Undo step: the gradient of the state after -> that of a (3H, B), and of the state before."""
+    r, z, n, h_prev, seen = saved
+    H = len(h_prev)
+    # forward: h = (1 - z) * h_prev + z * n
+    dz = dh * (n - h_prev)
+    dn = dh * z
+    dh_prev = dh * (1 - z)
+    # forward: n = tanh(a[n] + Wh[n] @ seen)
+    dan = dn * (1 - n * n)
+    dseen = Wh[2 * H:].T @ dan
+    # forward: seen = r * h_prev
+    dr = dseen * h_prev
+    dh_prev += dseen * r
+    # forward: r, z = sigmoid(a[rz] + Wh[rz] @ h_prev)
+    da = np.concatenate([dr * r * (1 - r), dz * z * (1 - z), dan])
+    dh_prev += Wh[:2 * H].T @ da[:2 * H]
+    return da, dh_prev
+
+
+def attend_backward(params, notes, dcontext, look):
+    """Undo attend, but for the part of notes: -> dpre (S, H, B) before the tanh, dva (1, H)."""
+    alpha, u = look
+    # forward: context = sum_j alpha_j * notes_j
+    dalpha = np.einsum("shb,hb->sb", notes, dcontext)
+    # forward: alpha = softmax(e), derived above
+    de = alpha * (dalpha - (alpha * dalpha).sum(axis=0))
+    # forward: e = va @ u, u = tanh(keys + Wa @ s_prev)
+    return params["va"].T * de[:, None] * (1 - u * u), np.einsum("sb,shb->h", de, u)[None]
+
+
+def recurrent_gradient(da, saved):
+    """da (3H, N) of all steps -> the gradient of Wh (3H, H), gates from h_prev, candidate from seen."""
+    H = len(da) // 3
+    h_prev = np.concatenate([kept[3] for kept in saved], axis=1)
+    seen = np.concatenate([kept[4] for kept in saved], axis=1)
+    return np.concatenate([da[:2 * H] @ h_prev.T, da[2 * H:] @ seen.T])
+
+
+def sum_rows(ids, rows):
+    """ids (N,), rows (N, D) -> the distinct ids in order, and for each the sum of its rows."""
+    order = np.argsort(ids, kind="stable")
+    distinct, first = np.unique(ids[order], return_index=True)
+    return distinct, np.add.reduceat(rows[order], first, axis=0)
+
+
+def encode_direction_backward(params, name, encoded, saved, dstates, order):
+    """Undo encode_direction: dstates (S, H, B) -> gradients of its parameters, dvectors (D, N)."""
+    source, vectors = encoded[:2]
+    dh, da = np.zeros_like(dstates[0]), [None] * len(source)
+    for t in order:
+        # forward: h = new, or h_prev where the source is padded; the gradient goes the same way
+        real = source[t] != PAD
+        dh = dh + dstates[t]
+        da[t], dh_prev = step_backward(params["Wh_" + name], dh * real, saved[t])
+        dh = dh_prev + dh * ~real
+    da = np.concatenate(da, axis=1)
+    grads = {"Wh_" + name: recurrent_gradient(da, saved), "b_" + name: da.sum(axis=1, keepdims=True),
+             "Wx_" + name: da @ vectors.reshape(da.shape[1], -1)}
+    return grads, params["Wx_" + name].T @ da
+
+
+def backward(params, cache):
+    """The cache of forward -> gradients of the mean loss, a dict like params, E's as (ids, rows)."""
+    (target, encoded, notes, states, columns, contexts, looks, saved, before,
+     read, probs, weight) = cache
+    source, _, saved_fwd, saved_bwd = encoded
+    first, m = read
+    T, B, S = len(target) - 1, target.shape[1], len(source)
+    H, N = before.shape
+    # forward: loss = the sum of weight * nats; where a target is <pad>, weight and gradient are zero
+    dlogits = probs * weight
+    dlogits[target[1:].ravel(), np.arange(N)] -= weight
+    # forward: logits = Wy @ m + by
+    grads = {"Wy": dlogits @ m.T, "by": dlogits.sum(axis=1, keepdims=True)}
+    dm = params["Wy"].T @ dlogits
+    # forward: m = the larger of each pair of rows of s: only that one moved the loss
+    ds = np.stack([dm * first, dm * ~first], axis=1).reshape(-1, N)
+    # forward: s = Uo @ before + Vo @ columns + Co @ contexts + bo
+    grads |= {"Uo": ds @ before.T, "Vo": ds @ columns.T, "Co": ds @ contexts.T,
+              "bo": ds.sum(axis=1, keepdims=True)}
+    dbefore, dcolumns, dread = params["Uo"].T @ ds, params["Vo"].T @ ds, params["Co"].T @ ds
+    dstate, dkeys = np.zeros_like(states[0]), np.zeros_like(looks[0][1])
+    da, dq, dcontexts, dva = [None] * T, [None] * T, [None] * T, 0
+    for t in reversed(range(T)):
+        part = slice(t * B, (t + 1) * B)
+        # forward: s = step(a + Wc_dec @ context, s_prev); the context also went to the readout
+        da[t], dstate = step_backward(params["Wh_dec"], dstate, saved[t])
+        dcontexts[t] = params["Wc_dec"].T @ da[t] + dread[:, part]
+        dpre, dva_t = attend_backward(params, notes, dcontexts[t], looks[t])
+        # forward: u = tanh(keys + Wa @ s_prev), the keys the same at every step
+        dkeys += dpre
+        dva += dva_t
+        dq[t] = dpre.sum(axis=0)
+        # The state before was used three times: by the step, the attention and the readout.
+        dstate += params["Wa"].T @ dq[t] + dbefore[:, part]
+    da, dq = np.concatenate(da, axis=1), np.concatenate(dq, axis=1)
+    grads |= {"Wh_dec": recurrent_gradient(da, saved), "Wx_dec": da @ columns.T,
+              "Wc_dec": da @ contexts.T, "b_dec": da.sum(axis=1, keepdims=True),
+              "Wa": dq @ before.T, "va": dva}
+    dcolumns += params["Wx_dec"].T @ da
+    # forward: keys = Ua @ notes, and context_t = sum_j alpha_tj * notes_j at every t: for each
+    # sentence a product of (2H, T) and (T, S), batched over the sentences.
+    grads["Ua"] = dkeys.transpose(1, 0, 2).reshape(H, -1) @ notes.transpose(1, 0, 2).reshape(2 * H, -1).T
+    dnotes = params["Ua"].T @ dkeys
+    alphas = np.stack([alpha for alpha, _ in looks])                    # (T, S, B)
+    dnotes += (np.ascontiguousarray(np.stack(dcontexts).transpose(2, 1, 0))
+               @ np.ascontiguousarray(alphas.transpose(2, 0, 1))).transpose(2, 1, 0)
+    # forward: s_0 = tanh(Ws @ bwd[0])
+    ds0 = dstate * (1 - states[0]**2)
+    grads["Ws"] = ds0 @ notes[0, H:].T
+    dnotes[0, H:] += params["Ws"].T @ ds0
+    dvectors = 0
+    for name, kept, half, order in (("fwd", saved_fwd, slice(0, H), reversed(range(S))),
+                                    ("bwd", saved_bwd, slice(H, 2 * H), range(S))):
+        more, part = encode_direction_backward(params, name, encoded, kept, dnotes[:, half], order)
+        grads |= more
+        dvectors = dvectors + part
+    grads["E"] = sum_rows(np.concatenate([source.ravel(), target[:-1].ravel()]),
+                          np.concatenate([dvectors, dcolumns], axis=1).T)
+    return grads
+
+
+# %% 5. Optimizer
+def clip_gradients(grads, max_norm):
+    """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
+
+    Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
+    step keeps its direction. A product of many factors now and then explodes; one huge step along
+    such a gradient would undo what a thousand have learned.
+    """
+    # A sparse gradient, as the word lessons have one, is a pair (ids, rows): all the rest is zero.
+    arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
+    norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
+    if norm > max_norm:
+        for array in arrays:
+            array *= max_norm / norm
+    return norm
+
+
+class Adam:
+    """Kingma & Ba 2015, Algorithm 1: steps of about lr in every entry, whatever its gradient's scale.
+
+    m is a running mean of the gradient and v of its square. Both start at zero and after t steps
+    have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
+
+    A sparse gradient (ids, rows) touches those rows only: m, v and the parameters of all other rows
+    stay as they are, where dense Adam would let their m and v decay and go on moving them. That is
+    wanted: a word that did not occur has given no evidence, and the work does not grow with V. Each
+    row counts its own steps t. With one count for all, a word met late would find the correction
+    used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3 times too long.
+    """
+
+    def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
+        self.m = {name: np.zeros_like(param) for name, param in params.items()}
+        self.v = {name: np.zeros_like(param) for name, param in params.items()}
+        self.rows_t = {"E": np.zeros((len(params["E"]), 1), params["E"].dtype)} if "E" in params else {}
+
+    def update(self, params, grads, lr):
+        """One step with learning rate lr; changes params in place."""
+        self.t += 1
+        for name, grad in grads.items():
+            if isinstance(grad, tuple):
+                ids, grad = grad
+                self.rows_t[name][ids] += 1
+                m, v, t = self.m[name][ids], self.v[name][ids], self.rows_t[name][ids]
+            else:
+                ids, m, v, t = ..., self.m[name], self.v[name], self.t
+            m += (1 - self.beta1) * (grad - m)              # = beta1 * m + (1 - beta1) * grad
+            v += (1 - self.beta2) * (grad * grad - v)
+            step = lr * (m / (1 - self.beta1**t)) / (np.sqrt(v / (1 - self.beta2**t)) + self.eps)
+            params[name][ids] -= step
+            self.m[name][ids], self.v[name][ids] = m, v
+
+
+# %% 6. Translating
+# In training the network read the true previous word (teacher forcing); here it reads its own. After
+# a first mistake it is in a situation that training never showed, which is one reason why long
+# sentences are harder. Beam search softens that: it follows several beginnings at once.
+
+def beam_search(params, source, beam, limit):
+    """Source ids (S, B) -> for each sentence (ids, score, attention (T, S) or None), ids with <eos>.
+
+    Each sentence has `beam` hypotheses. In every step all their continuations compete, and the best
+    stay, as many as are not finished yet. Those that end in <eos> are finished and give up their
+    place. The search stops when all are finished, or after `limit` words; the best is the one with
+    the highest log-probability per word, <eos> counted, and unfinished ones count only if nothing
+    was finished. With beam 1 this is greedy search.
+    """
+    S, B = source.shape
+    memory, state = start(params, np.repeat(source, beam, axis=1))      # column b * beam + k
+    total = np.where(np.arange(beam) == 0, 0.0, -np.inf) + np.zeros((B, 1))     # log p (B, beam)
+    words = np.full((B * beam, 1), BOS)
+    looked = np.zeros((B * beam, 0, S))
+    best = [(-np.inf, None, None) for _ in range(B)]
+    finished = np.zeros(B, int)
+    for length in range(1, limit + 1):
+        logits, state, attention = predict(params, memory, state, words[:, -1])
+        logits = logits.astype(float)
+        logits -= logits.max(axis=0)
+        log_p = (logits - np.log(np.exp(logits).sum(axis=0))).T         # (B * beam, V_out)
+        log_p[:, [PAD, BOS]] = -np.inf
+        V = log_p.shape[1]
+        scores = (total.reshape(-1, 1) + log_p).reshape(B, beam * V)
+        top = np.argsort(-scores, axis=1, kind="stable")[:, :beam]
+        total = np.take_along_axis(scores, top, axis=1)
+        total[np.arange(beam) >= (beam - finished)[:, None]] = -np.inf
+        parents = (top // V + beam * np.arange(B)[:, None]).ravel()
+        words = np.concatenate([words[parents], top.reshape(-1, 1) % V], axis=1)
+        state = tuple(array[:, parents] for array in state)
+        if attention is not None:
+            looked = np.concatenate([looked[parents], attention.T[parents][:, None]], axis=1)
+        for b, k in zip(*np.nonzero(total > -np.inf)):
+            row = b * beam + k
+            ended = words[row, -1] == EOS
+            if ended or (length == limit and not finished[b]):
+                if total[b, k] / length > best[b][0]:
+                    best[b] = total[b, k] / length, words[row, 1:].tolist(), looked[row]
+            if ended:
+                finished[b] += 1
+                total[b, k] = -np.inf
+        if (total == -np.inf).all():
+            break
+    return [(ids, score, None if attention is None else look) for score, ids, look in best]
+
+
+def translate_ids(params, sources, beam):
+    """Many source id lists -> what beam_search finds for each, in their order."""
+    found = [None] * len(sources)
+    for part in batches([(ids, ids) for ids in sources], 100):
+        ids = pad([sources[i] for i in part])
+        for i, result in zip(part, beam_search(params, ids, beam, 2 * len(ids) + 10)):
+            found[i] = result
+    return found
+
+
+def encode_sentence(sentence, vocab):
+    """A sentence -> its tokens and ids. BadInput if it is empty or has a word unknown to vocab."""
+    tokens = tokenize(sentence)
+    unknown = [word for word in tokens if word not in vocab]
+    if not tokens or unknown:
+        raise BadInput(f"--prompt: {'training shows no ' + ', '.join(unknown) if unknown else 'no words'}"
+                       "; use words of the training sentences")
+    return tokens, [vocab.index(word) for word in tokens] + [EOS]
+
+
+def translate(params, vocab, sentence, beam):
+    """A sentence -> the words of its translation, and the attention (T, S), or None without one.
+
+    Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>.
+    """
+    ids, _, attention = beam_search(params, np.array([encode_sentence(sentence, vocab)[1]]).T, beam,
+                                    2 * len(sentence.split()) + 20)[0]
+    return [vocab[i] for i in ids if i != EOS], attention
+
+
+def bleu(candidates, references):
+    """Lists of token lists -> BLEU of the whole corpus, 0 to 100 (Papineni et al. 2002).
+
+    The geometric mean of the precisions of 1- to 4-grams, each n-gram of a candidate counted at
+    most as often as its reference has it, times a penalty for candidates that are too short. The
+    counts are summed over the corpus first: a single sentence often has no 4-gram right.
+    """
+    right, total = np.zeros(4), np.zeros(4)
+    for candidate, reference in zip(candidates, references):
+        for n in range(1, 5):
+            have, want = (Counter(zip(*(words[i:] for i in range(n)))) for words in (candidate, reference))
+            right[n - 1] += (have & want).total()
+            total[n - 1] += have.total()
+    if not right.all():
+        return 0.0
+    length, wanted = sum(map(len, candidates)), sum(map(len, references))
+    penalty = 1 if length > wanted else math.exp(1 - wanted / length)
+    return 100 * penalty * math.exp(np.log(right / total).mean())
+
+
+# %% 7. Looking inside
+# The decoder may look at any source word at any time, so length should not matter as it did for one
+# summary. And where it looks can be compared with where a person would: the weights alpha against the
+# true links between the words of a pair.
+
+def forced_attention(params, source, target):
+    """Source (S, B), target (T, B) -> attention (T - 1, S, B) while the target is read, word by word."""
+    memory, state = start(params, source)
+    rows = []
+    for words in target[:-1]:
+        _, state, alpha = predict(params, memory, state, words)
+        rows.append(alpha)
+    return np.stack(rows)
+
+
+def alignment_error(guessed, true):
+    """Lists of sets of links -> 1 - 2 |A and S| / (|A| + |S|), counts summed over the corpus.
+
+    The alignment error rate of Och & Ney (2003), where all true links are sure ones.
+    """
+    both = sum(len(a & s) for a, s in zip(guessed, true))
+    return 1 - 2 * both / (sum(map(len, guessed)) + sum(map(len, true)))
+
+
+def print_alignment(params, pairs, ids):
+    """Print the alignment error rate of the attention with the references forced, and of yardsticks.
+
+    Each target word but <eos> is linked to the source word that it looks at most, <eos> left out.
+    The diagonal links word t to the word at the same part of the sentence. The best alignment with
+    one link a word has a true link for each word that has one, and a wrong one for the others.
+    """
+    true, guessed, diagonal, best = [], [], [], []
+    for part in batches(ids, 100):
+        source, target = pad([ids[i][0] for i in part]), pad([ids[i][1] for i in part])
+        attention = forced_attention(params, source, target)
+        for b, i in enumerate(part):
+            S, T = len(ids[i][0]) - 1, len(ids[i][1]) - 2
+            links = {link for link in pairs[i][2] if link[0] < S and link[1] < T}
+            if links:
+                true.append(links)
+                guessed.append({(int(attention[t, :S, b].argmax()), t) for t in range(T)})
+                diagonal.append({(min(S - 1, int((t + 0.5) * S / T)), t) for t in range(T)})
+                one = {t: (s, t) for s, t in sorted(links)}
+                best.append({one.get(t, (-1, t)) for t in range(T)})
+    if true:
+        print(f"alignment error rate {alignment_error(guessed, true):.3f} (of a diagonal "
+              f"{alignment_error(diagonal, true):.3f}, of the best with one link a word "
+              f"{alignment_error(best, true):.3f})")
+
+
+def plot_alignment(axes, params, pair, ids):
+    """Draw the attention of one pair with its reference forced, true links marked by circles."""
+    source, target = pad([ids[0]]), pad([ids[1]])
+    axes.imshow(forced_attention(params, source, target)[:, :, 0], cmap="Greys", vmin=0, vmax=1)
+    axes.plot([s for s, _ in pair[2]], [t for _, t in pair[2]], "o", color="none",
+              markeredgecolor="C3", markersize=9)
+    axes.set_xticks(range(len(ids[0])), [*pair[0], "<eos>"], rotation=60, ha="right", fontsize=9)
+    axes.set_yticks(range(len(ids[1]) - 1), [*pair[1], "<eos>"], fontsize=9)
+
+
+def by_length(pairs, words):
+    """Group pairs into fifths by source length -> rows of (mean length, BLEU, exact match in %)."""
+    order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]))
+    rows = []
+    for part in np.array_split(order, min(5, len(order))):
+        got, want = [words[i] for i in part], [pairs[i][1] for i in part]
+        rows.append((np.mean([len(pairs[i][0]) for i in part]), bleu(got, want),
+                     100 * np.mean([g == w for g, w in zip(got, want)])))
+    return np.array(rows)
+
+
+def print_lengths(rows):
+    """Print what by_length found."""
+    for length, score, exact in rows:
+        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match {exact:5.1f} %")
+
+
+def plot_learning(left, middle, history, rows):
+    """Draw the learning curves, and BLEU and exact match by source length."""
+    steps, train, valid, scores = np.array(history).T
+    left.semilogy(steps, train, label="training")
+    left.semilogy(steps, valid, label="held out")
+    left.set(xlabel="training step", ylabel="nats per token", title="Learning")
+    right = left.twinx()
+    right.plot(steps, scores, "C2--", label="BLEU (right axis)")
+    right.set(ylabel="BLEU", ylim=(0, 101))
+    left.legend(handles=[*left.lines, *right.lines], loc="center right")
+    middle.plot(rows[:, 0], rows[:, 1], "o-", label="BLEU")
+    middle.plot(rows[:, 0], rows[:, 2], "s-", label="exact match, %")
+    middle.set(xlabel="source length, tokens (mean of each fifth)", ylim=(0, 101),
+               title="Held-out quality by length")
+    middle.legend()
+
+
+def draw(path, params, vocab, pairs, ids, words, history):
+    """Write the lesson's picture to path."""
+    from matplotlib.figure import Figure        # here, so that all else runs without it
+    warnings.filterwarnings("ignore", message="Glyph")      # a character that the font lacks
+    rows = by_length(pairs, words)
+    print_lengths(rows)
+    print_alignment(params, pairs, ids)
+    figure = Figure(figsize=(14, 16), layout="constrained")
+    axes = figure.subplot_mosaic("LM;AB;CD", height_ratios=(1, 1.4, 1.4))
+    plot_learning(axes["L"], axes["M"], history, rows)
+    some = [i for i in range(len(pairs)) if 7 <= len(pairs[i][0]) <= 13] or range(len(pairs))
+    for name, i in zip("ABCD", some):
+        plot_alignment(axes[name], params, pairs[i], ids[i])
+    figure.suptitle("Below: attention (dark) of held-out sentences, reference forced; circles: true links")
+    figure.savefig(path, dpi=110)
+
+
+# %% 8. Training
+def evaluate(params, ids, size):
+    """Mean nats per target token over id pairs."""
+    total = count = 0
+    for part in batches(ids, size):
+        source, target = pad([ids[i][0] for i in part]), pad([ids[i][1] for i in part])
+        tokens = int((target[1:] != PAD).sum())
+        total += float(forward(params, source, target)[0]) * tokens
+        count += tokens
+    return total / count
+
+
+def measure(params, vocab, pairs, ids, beam):
+    """Translate pairs -> BLEU, exact matches in %, the translations as token lists."""
+    found = translate_ids(params, [source for source, _ in ids], beam)
+    words = [[vocab[i] for i in result[0] if i != EOS] for result in found]
+    exact = np.mean([got == target for got, (_, target, _) in zip(words, pairs)])
+    return bleu(words, [target for _, target, _ in pairs]), 100 * exact, words
+
+
+def save(path, info, arrays):
+    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group and name.
+
+    It goes to a file beside path that is then renamed. Renaming is atomic: whenever the computer
+    stops, path is the old checkpoint or the new one, never half of either.
+    """
+    flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            np.savez(file, info=json.dumps(info), **flat)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def keep(path, info, arrays, adam, state):
+    """Save the run together with the optimizer's memory and the state carried to the next window."""
+    for name, value in vars(adam).items():
+        (arrays if isinstance(value, dict) else info)[name] = value
+    arrays["state"] = {str(i): array for i, array in enumerate(state)}
+    save(path, info, arrays)
+
+
+def restore(path):
+    """A file written by save -> info, arrays. BadInput if it is missing, damaged, another lesson's."""
+    arrays = {}
+    try:
+        with np.load(path) as file:             # pickle is off: a stranger's file can run no code
+            info = json.loads(str(file["info"]))
+            for name in file.files:
+                group, _, key = name.partition("/")
+                arrays.setdefault(group, {})[key] = file[name]
+        lesson = info["lesson"]
+    except Exception:                           # there are many ways to be damaged
+        raise BadInput(f"{path} is missing or not a whole checkpoint; --load another one, or "
+                       "train anew") from None
+    if lesson != LESSON:
+        raise BadInput(f"{path} is a checkpoint of {lesson}.py; --load it there")
+    del arrays["info"]
+    return info, arrays
+
+
+def load(path):
+    """A checkpoint -> best parameters, vocabulary, settings: for programs that import this file."""
+    info, arrays = restore(path)
+    return arrays.get("best", arrays["params"]), info["vocab"], info["settings"]
+
+
+def command_line(argv):
+    """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
+    def fail(message):
+        raise BadInput(f"{message}; --help lists the flags")
+    parser = argparse.ArgumentParser(prog=f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
+                                     argument_default=argparse.SUPPRESS, allow_abbrev=False)
+    parser.error = fail
+    for name, (default, smallest, text) in SETTINGS.items():
+        shown = "" if default == "" else f" (default {default})"
+        parser.add_argument("--" + name.replace("_", "-"), type=type(default), help=text + shown,
+                            metavar={int: "N", float: "X", str: "TEXT"}[type(default)])
+    given = vars(parser.parse_args(argv))
+    for name, value in given.items():
+        smallest, largest = SETTINGS[name][1], 10**8 if isinstance(value, int) else 1e300
+        if smallest is not None and not smallest <= value <= largest:
+            fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
+    return given
+
+
+def train(info, arrays, ids, valid, valid_pairs, path, options):
+    """Train up to the planned steps, saving to path on the way -> False if Ctrl-C ended it early."""
+    settings, params = info["settings"], arrays["params"]
+    size = min(settings["batch"], len(ids))
+    adam = Adam(params)
+    vars(adam).update({name: (info | arrays).get(name, new) for name, new in vars(adam).items()})
+    interrupts = []
+
+    def interrupt(*_):
+        interrupts.append(True)                 # the loop looks here after each whole step
+        signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
+    handler = signal.signal(signal.SIGINT, interrupt)
+    print(f"{'step':>12} {'training':>9} {'held out':>9}  nats per token; BLEU of 100 sentences")
+    started, first, tokens = time.perf_counter(), info["step"], 0
+    parts, epoch = None, None
+    while info["step"] < settings["steps"] and not interrupts:
+        per_epoch = -(-len(ids) // size)
+        if epoch != info["step"] // per_epoch:  # a new pass over the data, in a new order
+            epoch = info["step"] // per_epoch
+            parts = batches(ids, size, np.random.default_rng([settings["seed"], epoch]))
+        part = parts[info["step"] % per_epoch]
+        source, target = pad([ids[i][0] for i in part]), pad([ids[i][1] for i in part])
+        loss, cache = forward(params, source, target)
+        grads = backward(params, cache)
+        norm = clip_gradients(grads, settings["clip"])
+        if not math.isfinite(loss + norm):
+            raise BadInput(f"the loss is not finite any more at step {info['step']}; try "
+                           f"--lr {settings['lr'] / 3:.2g}; the last checkpoint is kept")
+        adam.update(params, grads, settings["lr"] * (1 - info["step"] / settings["steps"]))
+        info["step"] += 1
+        info["recent"].append(float(loss))
+        tokens += int((target[1:] != PAD).sum())
+        if info["step"] % settings["every"] and info["step"] not in (10, settings["steps"]):
+            continue
+        nats = evaluate(params, valid[:500], 100)
+        score, _, _ = measure(params, info["vocab"], valid_pairs[:100], valid[:100], 1)
+        if nats < min((row[2] for row in info["history"]), default=math.inf):
+            arrays["best"] = {name: param.copy() for name, param in params.items()}
+        info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats, score])
+        info["recent"] = []
+        keep(path, info, arrays, adam, ())
+        seconds = time.perf_counter() - started
+        left = round(seconds / (info["step"] - first) * (settings["steps"] - info["step"]))
+        print(f"{info['step']:>5}/{settings['steps']:<6} {info['history'][-1][1]:9.3f} {nats:9.3f}  "
+              f"BLEU {score:.1f}, gradient norm {norm:.2f}, {tokens / seconds:,.0f} tokens/s, "
+              f"{left // 60}:{left % 60:02} left", flush=True)
+    keep(path, info, arrays, adam, ())
+    signal.signal(signal.SIGINT, handler)
+    return info["step"] == settings["steps"]
+
+
+def print_samples(params, vocab, pairs, prompt, beam):
+    """Translate the prompt, or without one show a few pairs: input, output, reference."""
+    if prompt:
+        words, _ = translate(params, vocab, prompt, beam)
+        print(f"Input:     {prompt}\nOutput:    {' '.join(words)}")
+    for source, target, _ in [] if prompt else pairs:
+        words, _ = translate(params, vocab, " ".join(source), beam)
+        print(f"Input:     {' '.join(source)}\nOutput:    {' '.join(words)}")
+        print(f"Reference: {' '.join(target)}\n")
+
+
+def main(argv=None):
+    """Run the lesson with these flags, by default the command line's -> exit status."""
+    given = command_line(argv)
+    options = {name: row[0] for name, row in SETTINGS.items()} | given
+    path = Path(options["out"]) / f"{LESSON}.npz"
+    if options["load"]:
+        info, arrays = restore(options["load"])
+    else:
+        kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
+        info, arrays = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}, {}
+    settings = info["settings"]
+    for name in given.keys() & settings.keys():
+        if name not in ("steps", "data", "valid") and given[name] != settings[name]:
+            raise BadInput(f"--{name.replace('_', '-')} {given[name]} contradicts the checkpoint, "
+                           f"which has {settings[name]}; leave the flag out, or train anew")
+        settings[name] = given[name]
+    training = not options["load"] or info["step"] < settings["steps"]
+    if training:
+        pairs, held_out = read_data(settings)
+        checksum = zlib.crc32(json.dumps([pairs, held_out]).encode())
+        if not arrays:
+            vocab, V_out = build_vocab(pairs, settings)
+            info |= {"vocab": vocab, "V_out": V_out, "checksum": checksum}
+            rng = np.random.default_rng(settings["seed"])
+            score = {"score": settings["score"]} if "score" in settings else {}
+            arrays["params"] = init_params(len(vocab), V_out, settings["embed"], settings["hidden"],
+                                           rng, **score)
+        if info["checksum"] != checksum:
+            raise BadInput("the checkpoint was trained on other pairs; name those with --data")
+        if not held_out:
+            print("fewer than a hundred pairs: nothing is held out, the training pairs are scored")
+        held_out = held_out or pairs
+        # Scores on the way are of the first held-out pairs: put all lengths among them.
+        order = np.random.default_rng(settings["seed"]).permutation(len(held_out))
+        held_out = [held_out[i] for i in order] if len(pairs) >= 100 else held_out
+        vocab, V_out = info["vocab"], info["V_out"]
+        ids, valid = encode_pairs(pairs, vocab, V_out), encode_pairs(held_out, vocab, V_out)
+        info["examples"] = held_out[:5] if len(pairs) >= 100 else held_out
+        print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out, vocabulary "
+              f"of {len(vocab):,}, {V_out:,} of it for output, "
+              f"{sum(param.size for param in arrays['params'].values()):,} parameters")
+        counts = np.bincount(sum((target[1:] for _, target in ids), []), minlength=V_out) + 1
+        unigram = -np.log(counts / counts.sum())[sum((target[1:] for _, target in valid), [])].mean()
+        print(f"to beat: {unigram:.3f} nats per token, of a model that only knows how common each "
+              "word is")
+    if options["prompt"]:
+        encode_sentence(options["prompt"], info["vocab"])
+    finished = True
+    if training:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        finished = train(info, arrays, ids, valid, held_out, path, options)
+        print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
+    best = arrays.get("best", arrays["params"])
+    if info["history"]:
+        print(f"best held-out score: {min(row[2] for row in info['history']):.4f} nats per token (a "
+              "little optimistic: it also chose the parameters that are kept)")
+    print_samples(best, info["vocab"], info["examples"], options["prompt"], options["beam"])
+    if training and finished and info["history"]:
+        score, exact, words = measure(best, info["vocab"], held_out, valid, options["beam"])
+        print(f"held out, beam {options['beam']}: BLEU {score:.2f}, exact match {exact:.1f} %")
+        draw(path.with_suffix(".png"), best, info["vocab"], held_out, valid, words, info["history"])
+        print(f"picture: {path.with_suffix('.png')}")
+    return 0 if finished else 130
+
+
+@np.errstate(all="ignore")                      # train finds a loss that is not finite by itself
+def command(argv=None):
+    """main, with every expected mistake told in one line on standard error -> exit status."""
+    try:
+        return main(argv)
+    except BrokenPipeError:                     # nobody reads our output any more, as after `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    except (BadInput, ImportError, MemoryError) as error:
+        message = error
+    except OSError as error:
+        message = f"cannot write {error.filename or 'to --out'} ({error.strerror}); change --out"
+    print(f"{LESSON}.py: error: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    exit_status = command([] if "ipykernel" in sys.modules else None)
+    if exit_status:
+        sys.exit(exit_status)
+
