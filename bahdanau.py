@@ -29,7 +29,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
     "embed": (64, 1, "size D of a word's vector"),
-    "hidden": (128, 2, "hidden units H, even; more remember more, time grows with the square"),
+    "hidden": (128, 1, "hidden units H; more remember more, time grows with the square"),
     "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
     "steps": (1500, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (0.003, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
@@ -203,6 +203,8 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
     weights have variance 1 / columns; the word vectors begin small. va begins at zero, as in the
     paper: the attention begins uniform.
     """
+    M = (H + 1) // 2                                # maxout units
+
     def weight(rows, columns):
         return rng.normal(0, columns**-0.5, (rows, columns))
 
@@ -216,8 +218,9 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
         "Wa": weight(H, H), "Ua": weight(H, 2 * H), "va": np.zeros((1, H)),
         "Wx_dec": weight(3 * H, D), "Wh_dec": recurrent(), "b_dec": np.zeros((3 * H, 1)),
         "Wc_dec": weight(3 * H, 2 * H),
-        "Uo": weight(H, H), "Vo": weight(H, D), "Co": weight(H, 2 * H), "bo": np.zeros((H, 1)),
-        "Wy": weight(V_out, H // 2), "by": np.zeros((V_out, 1)),
+        "Uo": weight(2 * M, H), "Vo": weight(2 * M, D), "Co": weight(2 * M, 2 * H),
+        "bo": np.zeros((2 * M, 1)),
+        "Wy": weight(V_out, M), "by": np.zeros((V_out, 1)),
     }
     return {name: param.astype(dtype) for name, param in params.items()}
 
@@ -283,7 +286,7 @@ def readout(params, s_prev, vectors, context):
     s = params["Uo"] @ s_prev + params["Vo"] @ vectors + params["Co"] @ context + params["bo"]
     pairs = s.reshape(len(s) // 2, 2, -1)
     first = pairs[:, 0] >= pairs[:, 1]
-    m = np.where(first, pairs[:, 0], pairs[:, 1])                       # (H / 2, N)
+    m = np.where(first, pairs[:, 0], pairs[:, 1])                       # (M, N)
     return params["Wy"] @ m + params["by"], (first, m)
 
 

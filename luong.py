@@ -29,7 +29,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
     "embed": (64, 1, "size D of a word's vector"),
-    "hidden": (192, 2, "hidden units H, even; more remember more, time grows with the square"),
+    "hidden": (192, 1, "hidden units H; more remember more, time grows with the square"),
     "score": ("general", None, "how attention scores: dot, general or concat"),
     "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
     "steps": (2500, 0, "training steps in all; the learning rate falls to zero over them"),
@@ -211,8 +211,11 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32, score="general"):
         "Wx_dec": weight(4 * H, D), "Wh_dec": weight(4 * H, H), "b_dec": np.zeros((4 * H, 1)),
         "Wc": weight(H, 2 * H), "Wy": weight(V_out, H),
     }
-    params |= {"dot": {}, "general": {"Wa": weight(H, H)},
-               "concat": {"Wa": weight(H, 2 * H), "va": weight(1, H)}}[score]
+    scores = {"dot": {}, "general": {"Wa": weight(H, H)},
+              "concat": {"Wa": weight(H, 2 * H), "va": weight(1, H)}}
+    if score not in scores:
+        raise BadInput(f"--score {score} is none of {', '.join(scores)}")
+    params |= scores[score]
     params["b_enc"][H:2 * H] = params["b_dec"][H:2 * H] = 1
     return {name: param.astype(dtype) for name, param in params.items()}
 

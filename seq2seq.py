@@ -29,7 +29,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
     "embed": (64, 1, "size D of a word's vector"),
-    "hidden": (256, 2, "hidden units H, even; more remember more, time grows with the square"),
+    "hidden": (256, 1, "hidden units H; more remember more, time grows with the square"),
     "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
     "steps": (2000, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (0.002, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
@@ -202,6 +202,8 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
     Recurrent matrices are orthogonal (lengths neither grow nor shrink), gate by gate; the other
     weights have variance 1 / columns; the word vectors begin small.
     """
+    M = (H + 1) // 2                                # maxout units
+
     def weight(rows, columns):
         return rng.normal(0, columns**-0.5, (rows, columns))
 
@@ -213,8 +215,9 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
         "Wc": weight(H, H), "Wb": weight(H, H),
         "Wx_dec": weight(3 * H, D), "Wh_dec": recurrent(), "b_dec": np.zeros((3 * H, 1)),
         "Wc_dec": weight(3 * H, H),
-        "Oh": weight(H, H), "Oy": weight(H, D), "Oc": weight(H, H), "bo": np.zeros((H, 1)),
-        "Wy": weight(V_out, H // 2), "by": np.zeros((V_out, 1)),
+        "Oh": weight(2 * M, H), "Oy": weight(2 * M, D), "Oc": weight(2 * M, H),
+        "bo": np.zeros((2 * M, 1)),
+        "Wy": weight(V_out, M), "by": np.zeros((V_out, 1)),
     }
     return {name: param.astype(dtype) for name, param in params.items()}
 
@@ -246,14 +249,14 @@ def encode(params, source):
 
 
 def readout(params, h, vectors, from_c):
-    """States h (H, N), previous words (D, N), Oc @ c (H, N) -> logits (V_out, N), saved.
+    """States h (H, N), previous words (D, N), Oc @ c (2M, N) -> logits (V_out, N), saved.
 
     Maxout: of every two rows the larger goes on, so two linear functions share a unit.
     """
     s = params["Oh"] @ h + params["Oy"] @ vectors + from_c + params["bo"]
     pairs = s.reshape(len(s) // 2, 2, -1)
     first = pairs[:, 0] >= pairs[:, 1]
-    m = np.where(first, pairs[:, 0], pairs[:, 1])                       # (H / 2, N)
+    m = np.where(first, pairs[:, 0], pairs[:, 1])                       # (M, N)
     return params["Wy"] @ m + params["by"], (first, m)
 
 

@@ -16,7 +16,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 CHAR = ["char_rnn", "char_lstm", "char_gru"]
 WORD = ["word_rnn", "word_lstm", "word_gru"]
 LANGUAGE = CHAR + WORD
-LESSONS = LANGUAGE
+TRANSLATION = ["seq2seq", "bahdanau", "luong"]
+LESSONS = LANGUAGE + TRANSLATION
 
 
 def pytest_addoption(parser):

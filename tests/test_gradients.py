@@ -43,7 +43,38 @@ def dense(grads, params):
     return full
 
 
+def translation_case(lesson, *score, seed=0):
+    """Sentences of unequal length in one batch -> loss, arrays, gradients."""
+    rng = np.random.default_rng(seed)
+    V, V_out, D, H = 11, 9, 5, 6
+    params = lesson.init_params(V, V_out, D, H, rng, np.float64, *score)
+    for param in params.values():
+        param += 0.3 * rng.normal(size=param.shape)
+    source = lesson.pad([[4, 10, 6, 10, 2], [7, 4, 2], [5, 2]])
+    target = lesson.pad([[1, 4, 5, 2], [1, 8, 8, 4, 6, 2], [1, 2]])
+    _, cache = lesson.forward(params, source, target)
+    grads = dense(lesson.backward(params, cache), params)
+    assert maxout_gap(lesson, params, source, target) > 100 * STEP
+    return lambda: lesson.forward(params, source, target)[0], params, grads
+
+
+def maxout_gap(lesson, params, source, target):
+    """The smallest distance within a maxout pair: where two are equal there is no derivative."""
+    if "bo" not in params:
+        return np.inf
+    seen, readout = [], lesson.readout
+    lesson.readout = lambda params, *args: (seen.append(args), readout(params, *args))[1]
+    lesson.forward(params, source, target)
+    lesson.readout = readout
+    (h, vectors, last), = seen
+    s = params["bo"] + (params["Oh"] @ h + params["Oy"] @ vectors + last if "Oh" in params else
+                        params["Uo"] @ h + params["Vo"] @ vectors + params["Co"] @ last)
+    return np.abs(s[0::2] - s[1::2]).min()
+
+
 CASES = {name: (language_case, name) for name in LANGUAGE}
+CASES |= {name: (translation_case, name) for name in ("seq2seq", "bahdanau", "luong")}
+CASES |= {f"luong {score}": (translation_case, "luong", score) for score in ("dot", "concat")}
 
 
 def check(loss, arrays, grads):
@@ -100,6 +131,21 @@ MUTATIONS = {
         ('params["Wh"].T @ du', 'params["Wh"].reshape(len(dh), -1) @ du'),
         ("(dh * z + params", "(params"),
         ("dinner = dan * r", "dinner = dan * z"),
+    ],
+    "seq2seq": [
+        ('params["Oc"].T @ ds_c', 'params["Oc"] @ ds_c'),
+        ('dc += params["Wb"].T @ dh0', 'dc = params["Wb"].T @ dh0'),
+        ("dn = dh * (1 - z)", "dn = dh * z"),
+    ],
+    "bahdanau": [
+        ('params["Wa"].T @ dq[t]', 'params["Wa"] @ dq[t]'),
+        ("dkeys += dpre", "dkeys = dpre"),
+        ("de = alpha * (dalpha - (alpha * dalpha).sum(axis=0))", "de = alpha * dalpha"),
+    ],
+    "luong": [
+        ('dasked @ params["Wa"].T', 'dasked @ params["Wa"]'),
+        ("dpair[H:] + columns(dasking)", "dpair[H:]"),
+        ("dc * ~real", "dc * real"),
     ],
 }
 

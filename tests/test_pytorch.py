@@ -41,6 +41,18 @@ def test_language_models_equal_pytorch(name):
             assert np.allclose(array, want[group][str(key)], rtol=1e-11, atol=1e-13), (group, key)
 
 
+@pytest.mark.parametrize("case", ["seq2seq", "bahdanau", "luong general", "luong dot", "luong concat"])
+def test_translation_models_equal_pytorchs_autograd(case):
+    """Encoder, attention and decoder: luong.py against nn.LSTM, the others against a transcription."""
+    lesson, want = module(case.split()[0]), stored(case)
+    loss, cache = lesson.forward(want["params"], want["source"], want["target"])
+    grads = dense(lesson.backward(want["params"], cache), want["params"])
+    assert loss == pytest.approx(float(want["loss"]), rel=1e-12)
+    assert grads.keys() == want["grads"].keys()
+    for key, grad in grads.items():
+        assert np.allclose(grad, want["grads"][key], rtol=1e-10, atol=1e-13), key
+
+
 def cho_gru(params, xs, h):
     """Cho et al. 2014, equations 5 to 8, entry by entry for one sequence -> the states h_1 .. h_T."""
     H = len(h)

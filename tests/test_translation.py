@@ -1,0 +1,213 @@
+"""The translation lessons: masks, beam search, metrics, data."""
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from conftest import TRANSLATION, module
+from test_gradients import dense
+
+translation = pytest.mark.parametrize("name", TRANSLATION)
+attention = pytest.mark.parametrize("name", ["bahdanau", "luong"])
+SOURCES = [[4, 10, 6, 10, 2], [7, 4, 2], [5, 2], [9, 8, 7, 6, 5, 4, 2]]
+TARGETS = [[1, 4, 5, 2], [1, 8, 8, 4, 6, 2], [1, 5, 2], [1, 2]]
+
+
+def small_model(lesson, V=11, V_out=9, seed=0):
+    rng = np.random.default_rng(seed)
+    params = lesson.init_params(V, V_out, 5, 6, rng, np.float64)
+    return {name: param + 0.5 * rng.normal(size=param.shape) for name, param in params.items()}
+
+
+def run(lesson, params, sources, targets, extra=0):
+    """Loss, number of target tokens and dense gradients of a batch, `extra` more rows of padding."""
+    source, target = (np.pad(lesson.pad(ids), ((0, extra), (0, 0))) for ids in (sources, targets))
+    loss, cache = lesson.forward(params, source, target)
+    return loss, int((target[1:] != 0).sum()), dense(lesson.backward(params, cache), params)
+
+
+@translation
+def test_a_batch_is_its_single_sentences(name):
+    lesson = module(name)
+    params = small_model(lesson)
+    loss, count, grads = run(lesson, params, SOURCES, TARGETS)
+    single = [run(lesson, params, [s], [t]) for s, t in zip(SOURCES, TARGETS)]
+    assert loss == pytest.approx(sum(l * n for l, n, _ in single) / count, abs=1e-12)
+    for key in grads:
+        assert np.allclose(grads[key], sum(g[key] * n for _, n, g in single) / count, rtol=0, atol=1e-12)
+    together = lesson.beam_search(params, lesson.pad(SOURCES), 3, 12)
+    for b, ids in enumerate(SOURCES):
+        (alone,) = lesson.beam_search(params, lesson.pad([ids]), 3, 12)
+        assert together[b][0] == alone[0] and together[b][1] == pytest.approx(alone[1], abs=1e-12)
+
+
+@translation
+def test_padding_changes_nothing(name):
+    lesson = module(name)
+    params = small_model(lesson)
+    loss, _, grads = run(lesson, params, SOURCES, TARGETS)
+    padded, _, padded_grads = run(lesson, params, SOURCES, TARGETS, extra=4)
+    assert abs(loss - padded) < 1e-12
+    assert all(np.allclose(grads[key], padded_grads[key], rtol=0, atol=1e-12) for key in grads)
+    assert (padded_grads["E"][lesson.PAD] == 0).all()                       # exactly
+    if name != "seq2seq":
+        looked = lesson.forced_attention(params, lesson.pad(SOURCES), lesson.pad(TARGETS))
+        for b, ids in enumerate(SOURCES):
+            assert (looked[:, len(ids):, b] == 0).all()                     # exactly
+            assert np.allclose(looked[:, :, b].sum(axis=1), 1)
+
+
+@attention
+def test_forced_attention_is_that_of_the_forward_pass(name):
+    """One step at a time gives the loss of all at once."""
+    lesson = module(name)
+    params, (source, target) = small_model(lesson), map(lesson.pad, (SOURCES, TARGETS))
+    memory, state = lesson.start(params, source)
+    total = 0
+    for now, following in zip(target[:-1], target[1:]):
+        logits, state, _ = lesson.predict(params, memory, state, now)
+        nats, _ = lesson.cross_entropy(logits, following)
+        total += nats[following != 0].sum()
+    count = (target[1:] != 0).sum()
+    assert lesson.forward(params, source, target)[0] == pytest.approx(total / count, abs=1e-12)
+
+
+def greedy(lesson, params, ids, limit):
+    """The likeliest word, again and again: written without beam_search."""
+    memory, state = lesson.start(params, lesson.pad([ids]))
+    words, total = [lesson.BOS], 0.0
+    while len(words) <= limit and (len(words) == 1 or words[-1] != lesson.EOS):
+        logits, state, _ = lesson.predict(params, memory, state, np.array(words[-1:]))
+        logits = logits[:, 0]
+        log_p = logits - np.log(np.exp(logits - logits.max()).sum()) - logits.max()
+        log_p[[lesson.PAD, lesson.BOS]] = -np.inf
+        words.append(int(log_p.argmax()))
+        total += log_p.max()
+    return words[1:], total / (len(words) - 1)
+
+
+@translation
+def test_beam_one_is_greedy(name):
+    lesson = module(name)
+    for seed in range(5):
+        params = small_model(lesson, seed=seed)
+        for (ids, score, _), source in zip(lesson.beam_search(params, lesson.pad(SOURCES), 1, 12), SOURCES):
+            words, total = greedy(lesson, params, source, 12)
+            assert ids == words and score == pytest.approx(total, rel=1e-10)
+
+
+@translation
+def test_a_wide_beam_finds_what_brute_force_finds(name):
+    """All sentences of up to three words and <eos> over a vocabulary of three words."""
+    lesson = module(name)
+    for seed in range(3):
+        params = small_model(lesson, V_out=6, seed=seed)
+        source = lesson.pad([[4, 10, 6, 2]])
+        best = (-np.inf, None)
+        for length in range(4):
+            for words in itertools.product((3, 4, 5), repeat=length):
+                target = lesson.pad([[lesson.BOS, *words, lesson.EOS]])
+                score = -lesson.forward(params, source, target)[0]
+                best = max(best, (score, [*words, lesson.EOS]))
+        ((ids, score, _),) = lesson.beam_search(params, source, 200, 4)
+        assert ids == best[1] and score == pytest.approx(best[0], rel=1e-10)
+
+
+@translation
+def test_bleu(name):
+    """Two pairs by hand. Matches and totals of 1- to 4-grams, summed over the corpus:
+
+    a b c d e | a b c x e : 4/5 2/4 1/3 0/2        the the | the cat sat on : 1/2 0/1 0/0 0/0
+    p q r s   | p q r s   : 4/4 3/3 2/2 1/1        sum: 9/11 5/8 3/5 1/3; lengths 11 against 13
+    """
+    bleu = module(name).bleu
+    candidates = [s.split() for s in ("a b c d e", "the the", "p q r s")]
+    references = [s.split() for s in ("a b c x e", "the cat sat on", "p q r s")]
+    expected = math.exp(1 - 13 / 11) * (9 / 11 * 5 / 8 * 3 / 5 * 1 / 3) ** 0.25
+    assert bleu(candidates, references) == pytest.approx(100 * expected, rel=1e-12)
+    assert bleu(references, references) == pytest.approx(100)
+    assert bleu([["the"] * 7], ["the cat is on the mat".split()]) == 0      # no bigram right
+    longer = [["p", "q", "r", "s", "t"]]
+    assert bleu(longer, [["p", "q", "r", "s"]]) == pytest.approx(100 * (4 / 5 * 3 / 4 * 2 / 3 / 2) ** 0.25)
+    # Papineni's brevity penalty: seven words where the closest reference has eight
+    seven, eight = [list("abcdefg")], [list("abcdefgh")]
+    assert bleu(seven, eight) == pytest.approx(86.69, abs=0.01)
+
+
+@attention
+def test_alignment_error(name):
+    """Counts summed over two sentences: |A and S| = 1 + 2, |A| = 3 + 2, |S| = 2 + 3."""
+    error = module(name).alignment_error
+    guessed, true = [{(0, 0), (1, 1), (2, 1)}, {(0, 0), (1, 1)}], [{(0, 0), (1, 2)}, {(0, 0), (1, 1), (2, 1)}]
+    assert error(guessed, true) == pytest.approx(1 - 2 * 3 / 10)
+    assert error(true, true) == 0 and error([{(0, 1)}], [{(1, 0)}]) == 1
+
+
+@translation
+def test_no_held_out_source_is_in_training(name):
+    lesson = module(name)
+    settings = {key: row[0] for key, row in lesson.SETTINGS.items()}
+    train, valid = lesson.read_data(settings)
+    assert not {tuple(s) for s, _, _ in train} & {tuple(s) for s, _, _ in valid}
+    assert len(valid) == 1000 and len(train) + len(valid) == 16000
+    assert all(links for _, _, links in train)
+
+
+@translation
+def test_a_real_pair_file(name, tmp_path, capsys):
+    """Two columns or more, sorted by length, the same English many times, one sentence too long."""
+    lesson = module(name)
+    lines = [f"Go {n % 40} .\tVa {n} !\tCC-BY (France) #{n}" for n in range(200)]
+    (tmp_path / "fra.txt").write_text("\n".join([*lines, "long " * 60 + "\tlong"]), encoding="utf-8")
+    settings = {key: row[0] for key, row in lesson.SETTINGS.items()} | {"data": tmp_path / "fra.txt"}
+    train, valid = lesson.read_data(settings)
+    assert "left out: 1 pairs with more than 50 tokens" in capsys.readouterr().out
+    assert len({tuple(s) for s, _, _ in valid}) == 4 and len(valid) == 20 and len(train) == 180
+    assert not any(links for _, _, links in train)
+    vocab, V_out = lesson.build_vocab(train, settings | {"min_count": 2})
+    assert vocab[:4] == lesson.SPECIAL and "go" in vocab[V_out:] and "va" in vocab[4:V_out]
+    assert "." in vocab[V_out:] and "!" in vocab[:V_out]
+
+
+@translation
+def test_a_text_is_answered_line_by_line(name, tmp_path):
+    lesson = module(name)
+    (tmp_path / "t.txt").write_text("One fox.\n\nTwo crows.\nThree wolves.\n")
+    assert [(s[0], t[0]) for s, t, _ in lesson.read_pairs(tmp_path / "t.txt", 50)] == [
+        ("one", "two"), ("two", "three")]
+
+
+@translation
+@pytest.mark.parametrize("content, message", [
+    ("a b\tc d\nno tab here\n", "line 2: a sentence, a tab"),
+    ("a b\tc d\n\n\n  \tc\n", "line 4: a sentence, a tab"),
+    ("a b\t \n", "line 1: a sentence, a tab"),
+])
+def test_a_malformed_pair_is_named_by_its_line(name, content, message, tmp_path, capsys):
+    (tmp_path / "p.tsv").write_text(content)
+    assert module(name).command(["--data", str(tmp_path / "p.tsv"), "--out", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+
+
+@translation
+def test_tokens(name):
+    tokens = module(name).tokenize("L'oiseau n'est pas l\u00e0, qu'il aille aujourd'hui! Don't well-fed")
+    assert tokens == ["l'", "oiseau", "n'", "est", "pas", "l\u00e0", ",", "qu'", "il", "aille",
+                      "aujourd'hui", "!", "don't", "well-fed"]
+    line = "le corbeau n' a pas vu l' oiseau ."
+    assert module(name).tokenize(line) == line.split()
+
+
+@translation
+def test_batches_hold_every_pair_once(name):
+    lesson = module(name)
+    rng = np.random.default_rng(0)
+    ids = [([5] * rng.integers(1, 30), [1, 2]) for _ in range(1000)]
+    for order in (None, np.random.default_rng(1)):
+        parts = lesson.batches(ids, 32, order)
+        assert sorted(i for part in parts for i in part) == list(range(1000))
+        spread = np.mean([np.ptp([len(ids[i][0]) for i in part]) for part in parts])
+        assert spread < 4 and max(map(len, parts)) == 32
+    assert len(parts) == math.ceil(1000 / 32)
