@@ -1,4 +1,54 @@
-"""A translation model with attention."""
+"""Translation with additive attention, in plain NumPy, every gradient derived by hand.
+
+seq2seq.py squeezes every sentence into one vector. Here the decoder looks at the source again
+before each word it writes: it gives every source word a weight, and reads their weighted mean.
+
+    python bahdanau.py                                                 train: @TIME@
+    python bahdanau.py --load out/bahdanau.npz --prompt "the crow did not see the big pitcher ."
+    python bahdanau.py --data data/crow.txt --steps 400                answer each line by the next
+
+New since seq2seq.py: an encoder in both directions, attention and the gradient through it, the
+alignment of words. `diff seq2seq.py bahdanau.py` shows it; the repeats are on purpose.
+
+Contents
+    1. Data            pairs -> vocabulary -> batches of like length
+    2. Numerics        sigmoid and cross-entropy without overflow
+    3. Forward         encoder, decoder, the whole batch
+    4. Backward        the same lines undone in reverse order: through both networks
+    5. Optimizer       clipping by the global norm, Adam, both for sparse gradients
+    6. Translating     beam search, BLEU
+    7. Looking inside  where the decoder looks, and quality by length: the figure
+    8. Training        evaluation, checkpoint, command line
+
+Notation, as in seq2seq.py, and
+    s  decoder states (H, B)    note[j]  annotation of source word j (2H, B)
+    alpha[i, j]  weight of source word j for target word i    context[i]  (2H, B)
+    fwd, bwd  the encoder's two directions    Ws, Wa (H, H)   Ua (H, 2H)   va (1, H)
+    Wc_dec (3H, 2H)   Uo (2M, H)   Vo (2M, D)   Co (2M, 2H)
+
+The model (gru as in the paper: z lets the new content in)
+    f[j]       = gru(Wh_fwd, Wx_fwd @ E[x[j]] + b_fwd, f[j-1])             from the first word on
+    b[j]       = gru(Wh_bwd, Wx_bwd @ E[x[j]] + b_bwd, b[j+1])             from the last word on
+    note[j]    = [f[j]; b[j]]                                       the word and its surroundings
+    s[0]       = tanh(Ws @ b[1])
+    e[i, j]    = va @ tanh(Wa @ s[i-1] + Ua @ note[j])             does j fit what comes next?
+    alpha[i]   = softmax of e[i] over the source words
+    context[i] = sum over j of alpha[i, j] * note[j]
+    s[i]       = gru(Wh_dec, Wx_dec @ E[y[i-1]] + Wc_dec @ context[i] + b_dec, s[i-1])
+    m          = Uo @ s[i-1] + Vo @ E[y[i-1]] + Co @ context[i] + bo       the state before the step
+    logits     = Wy @ max(m[0::2], m[1::2]) + by
+    loss       = mean of -log softmax(logits)[y[i]] over real target tokens
+
+@RESULT@
+Papers, and where this file departs from them
+    Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
+        translate": section 3 (equations 5 to 7) and appendix A.1 and A.2. Biases are added where
+        the paper omits them. First values: recurrent matrices orthogonal, Wa, Ua and va as in
+        the paper, the others with variance 1 / columns where the paper has 0.01^2. The norm is
+        clipped to 1 as there.
+    Och & Ney 2003: the alignment error rate. Papineni et al. 2002: BLEU.
+    Kingma & Ba 2015: Adam, with sparse updates of E as in word_rnn.py; the paper has Adadelta.
+"""
 # /// script
 # requires-python = ">=3.10"
 # dependencies = ["numpy>=1.22", "matplotlib>=3.5"]
@@ -31,8 +81,8 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "embed": (64, 1, "size D of a word's vector"),
     "hidden": (128, 1, "hidden units H; more remember more, time grows with the square"),
     "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
-    "steps": (1500, 0, "training steps in all; the learning rate falls to zero over them"),
-    "lr": (0.003, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
+    "steps": (1700, 0, "training steps in all; the learning rate falls to zero over them"),
+    "lr": (0.008, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
     "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
     "every": (200, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
@@ -50,17 +100,17 @@ class BadInput(ValueError):
 
 
 # %% 1. Data
-# A pair is a sentence and its translation, both lists of tokens. One vocabulary serves both languages
-# and one matrix E holds the vectors of all its words: special tokens first, then the words of the
-# translations, then those that only occur in sources. So the softmax, which only ever has to choose
-# a word of the translation, covers the first V_out ids and no more.
+# A pair is a sentence and its translation, both lists of tokens. One vocabulary serves both
+# languages, and one matrix E holds the vectors of all its words: special tokens first, then the
+# words of the translations, then those that only occur in sources. So the softmax, which only ever
+# has to choose a word of the translation, covers the first V_out ids and no more.
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 
 def tokenize(text):
-    """A sentence -> its tokens: words in lower case, signs, and the elided l' of French by itself."""
+    """A sentence -> its tokens: lower-case words, signs, and the elided l' of French by itself."""
     return re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|[^\w\s]", text.lower())
 
 
@@ -143,7 +193,8 @@ def encode_pairs(pairs, vocab, V_out):
     index = {word: i for i, word in enumerate(vocab)}
     outputs = {word: i for word, i in index.items() if i < V_out}
     return [([index.get(word, UNK) for word in source] + [EOS],
-             [BOS, *(outputs.get(word, UNK) for word in target), EOS]) for source, target, _ in pairs]
+             [BOS, *(outputs.get(word, UNK) for word in target), EOS])
+            for source, target, _ in pairs]
 
 
 def pad(sentences):
@@ -200,8 +251,8 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
     """First values -> dict of arrays; their dtype decides that of all the rest.
 
     Recurrent matrices are orthogonal (lengths neither grow nor shrink), gate by gate; the other
-    weights have variance 1 / columns; the word vectors begin small. va begins at zero, as in the
-    paper: the attention begins uniform.
+    weights have variance 1 / columns; the word vectors begin small. Wa and Ua begin close to zero
+    and va at zero, as in the paper: the attention begins uniform.
     """
     M = (H + 1) // 2                                # maxout units
 
@@ -215,7 +266,8 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
         "Wx_fwd": weight(3 * H, D), "Wh_fwd": recurrent(), "b_fwd": np.zeros((3 * H, 1)),
         "Wx_bwd": weight(3 * H, D), "Wh_bwd": recurrent(), "b_bwd": np.zeros((3 * H, 1)),
         "Ws": weight(H, H),
-        "Wa": weight(H, H), "Ua": weight(H, 2 * H), "va": np.zeros((1, H)),
+        "Wa": 0.001 * rng.normal(size=(H, H)), "Ua": 0.001 * rng.normal(size=(H, 2 * H)),
+        "va": np.zeros((1, H)),
         "Wx_dec": weight(3 * H, D), "Wh_dec": recurrent(), "b_dec": np.zeros((3 * H, 1)),
         "Wc_dec": weight(3 * H, 2 * H),
         "Uo": weight(2 * M, H), "Vo": weight(2 * M, D), "Co": weight(2 * M, 2 * H),
@@ -241,7 +293,7 @@ def step(Wh, a, h_prev):
 
 def encode_direction(params, name, source, vectors, order):
     """One encoder over the time steps in `order` -> its state at every step (S, H, B), saved."""
-    # The inputs of all steps at once: W @ each step's columns. Only the recurrence goes step by step.
+    # The inputs of all steps at once: W @ each step's columns. Only the recurrence must wait.
     a = params["Wx_" + name] @ vectors.transpose(0, 2, 1) + params["b_" + name]     # (S, 3H, B)
     h = np.zeros((len(params["Ws"]), source.shape[1]), vectors.dtype)
     states, saved = [None] * len(source), [None] * len(source)
@@ -252,10 +304,10 @@ def encode_direction(params, name, source, vectors, order):
 
 
 def encode(params, source):
-    """Source ids (S, B) -> annotations (S, 2H, B), keys (S, H, B), the decoder's first state, saved.
+    """Source ids (S, B) -> annotations (S, 2H, B), keys (S, H, B), the decoder's state, saved.
 
-    The annotation of a word is what the forward encoder knows after it and what the backward encoder
-    knows after it, coming from the end: the word with all its surroundings.
+    The annotation of a word is what the forward encoder knows after it, and what the backward
+    encoder knows after it, coming from the end: the word with all its surroundings.
     """
     vectors = params["E"][source]                                       # (S, B, D)
     fwd, saved_fwd = encode_direction(params, "fwd", source, vectors, range(len(source)))
@@ -293,8 +345,8 @@ def readout(params, s_prev, vectors, context):
 def forward(params, source, target):
     """Source ids (S, B), target ids (T, B) -> mean loss in nats per target token, the cache.
 
-    The target is framed by <bos> and <eos>: the decoder reads all but the last (teacher forcing) and
-    is to predict all but the first. Padding counts nothing and is not attended to.
+    The target is framed by <bos> and <eos>: the decoder reads all but the last (teacher forcing)
+    and is to predict all but the first. Padding counts nothing and is not attended to.
     """
     T, B = len(target) - 1, target.shape[1]
     notes, keys, s, encoded = encode(params, source)
@@ -340,7 +392,8 @@ def predict(params, memory, state, words):
 # The rules are those of the lessons before: product, sum, elementwise, used twice, look-up, softmax
 # with cross-entropy. New is the softmax *inside* the network. alpha = softmax(e) has the derivative
 # dalpha_j / de_k = alpha_j * ([j = k] - alpha_k), so
-#   de_k = sum_j dalpha_j * alpha_j * ([j = k] - alpha_k) = alpha_k * (dalpha_k - sum_j dalpha_j alpha_j).
+#   de_k = sum_j dalpha_j * alpha_j * ([j = k] - alpha_k)
+#        = alpha_k * (dalpha_k - sum_j dalpha_j * alpha_j).
 # With cross-entropy behind it, this sum collapses to p - onehot, because the loss looks at a single
 # entry. Here every alpha_j matters, and the sum stays: each weight's gradient counts as far as it
 # differs from the weighted mean of all. At padding alpha is exactly 0, and so is the gradient.
@@ -380,7 +433,7 @@ def attend_backward(params, notes, dcontext, look):
 
 
 def recurrent_gradient(da, saved):
-    """da (3H, N) of all steps -> the gradient of Wh (3H, H), gates from h_prev, candidate from seen."""
+    """da (3H, N) of all steps -> the gradient of Wh: gates from h_prev, candidate from seen."""
     H = len(da) // 3
     h_prev = np.concatenate([kept[3] for kept in saved], axis=1)
     seen = np.concatenate([kept[4] for kept in saved], axis=1)
@@ -405,20 +458,21 @@ def encode_direction_backward(params, name, encoded, saved, dstates, order):
         da[t], dh_prev = step_backward(params["Wh_" + name], dh * real, saved[t])
         dh = dh_prev + dh * ~real
     da = np.concatenate(da, axis=1)
-    grads = {"Wh_" + name: recurrent_gradient(da, saved), "b_" + name: da.sum(axis=1, keepdims=True),
-             "Wx_" + name: da @ vectors.reshape(da.shape[1], -1)}
+    grads = {"Wh_" + name: recurrent_gradient(da, saved),
+             "Wx_" + name: da @ vectors.reshape(da.shape[1], -1),
+             "b_" + name: da.sum(axis=1, keepdims=True)}
     return grads, params["Wx_" + name].T @ da
 
 
 def backward(params, cache):
-    """The cache of forward -> gradients of the mean loss, a dict like params, E's as (ids, rows)."""
+    """The cache of forward -> gradients of the mean loss: dict like params, E's as (ids, rows)."""
     (target, encoded, notes, states, columns, contexts, looks, saved, before,
      read, probs, weight) = cache
     source, _, saved_fwd, saved_bwd = encoded
     first, m = read
     T, B, S = len(target) - 1, target.shape[1], len(source)
     H, N = before.shape
-    # forward: loss = the sum of weight * nats; where a target is <pad>, weight and gradient are zero
+    # forward: loss = the sum of weight * nats; where a target is <pad>, the weight is zero
     dlogits = probs * weight
     dlogits[target[1:].ravel(), np.arange(N)] -= weight
     # forward: logits = Wy @ m + by
@@ -451,7 +505,8 @@ def backward(params, cache):
     dcolumns += params["Wx_dec"].T @ da
     # forward: keys = Ua @ notes, and context_t = sum_j alpha_tj * notes_j at every t: for each
     # sentence a product of (2H, T) and (T, S), batched over the sentences.
-    grads["Ua"] = dkeys.transpose(1, 0, 2).reshape(H, -1) @ notes.transpose(1, 0, 2).reshape(2 * H, -1).T
+    flat = [array.transpose(1, 0, 2).reshape(-1, S * B) for array in (dkeys, notes)]
+    grads["Ua"] = flat[0] @ flat[1].T
     dnotes = params["Ua"].T @ dkeys
     alphas = np.stack([alpha for alpha, _ in looks])                    # (T, S, B)
     dnotes += (np.ascontiguousarray(np.stack(dcontexts).transpose(2, 1, 0))
@@ -489,7 +544,7 @@ def clip_gradients(grads, max_norm):
 
 
 class Adam:
-    """Kingma & Ba 2015, Algorithm 1: steps of about lr in every entry, whatever its gradient's scale.
+    """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
 
     m is a running mean of the gradient and v of its square. Both start at zero and after t steps
     have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
@@ -505,7 +560,8 @@ class Adam:
         self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
         self.m = {name: np.zeros_like(param) for name, param in params.items()}
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = {"E": np.zeros((len(params["E"]), 1), params["E"].dtype)} if "E" in params else {}
+        self.rows_t = {name: np.zeros((len(params[name]), 1), params[name].dtype)
+                       for name in params if name == "E"}
 
     def update(self, params, grads, lr):
         """One step with learning rate lr; changes params in place."""
@@ -525,12 +581,12 @@ class Adam:
 
 
 # %% 6. Translating
-# In training the network read the true previous word (teacher forcing); here it reads its own. After
-# a first mistake it is in a situation that training never showed, which is one reason why long
-# sentences are harder. Beam search softens that: it follows several beginnings at once.
+# In training the network read the true previous word (teacher forcing); here it reads its own.
+# After a first mistake it is in a situation that training never showed, which is one reason why
+# long sentences are harder. Beam search softens that: it follows several beginnings at once.
 
 def beam_search(params, source, beam, limit):
-    """Source ids (S, B) -> for each sentence (ids, score, attention (T, S) or None), ids with <eos>.
+    """Source ids (S, B) -> per sentence (ids, score, attention (T, S) or None), ids with <eos>.
 
     Each sentence has `beam` hypotheses. In every step all their continuations compete, and the best
     stay, as many as are not finished yet. Those that end in <eos> are finished and give up their
@@ -585,14 +641,15 @@ def translate_ids(params, sources, beam):
     return found
 
 
-def encode_sentence(sentence, vocab):
-    """A sentence -> its tokens and ids. BadInput if it is empty or has a word unknown to vocab."""
-    tokens = tokenize(sentence)
+def check_prompt(prompt, vocab, min_count):
+    """Say which words of the prompt the model does not know. BadInput if it cannot read them."""
+    tokens = tokenize(prompt)
     unknown = [word for word in tokens if word not in vocab]
-    if not tokens or unknown:
-        raise BadInput(f"--prompt: {'training shows no ' + ', '.join(unknown) if unknown else 'no words'}"
-                       "; use words of the training sentences")
-    return tokens, [vocab.index(word) for word in tokens] + [EOS]
+    if not tokens or unknown and min_count == 1:
+        raise BadInput(f"--prompt: {'no training sentence has ' if tokens else 'it has no words'}"
+                       f"{', '.join(unknown)}; use words of the training sentences")
+    if unknown:
+        print(f"read as <unk>, since training shows them too seldom: {' '.join(unknown)}")
 
 
 def translate(params, vocab, sentence, beam):
@@ -600,8 +657,8 @@ def translate(params, vocab, sentence, beam):
 
     Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>.
     """
-    ids, _, attention = beam_search(params, np.array([encode_sentence(sentence, vocab)[1]]).T, beam,
-                                    2 * len(sentence.split()) + 20)[0]
+    (source, _), = encode_pairs([(tokenize(sentence), [], [])], vocab, len(params["Wy"]))
+    (ids, _, attention), = beam_search(params, pad([source]), beam, 2 * len(source) + 10)
     return [vocab[i] for i in ids if i != EOS], attention
 
 
@@ -615,7 +672,8 @@ def bleu(candidates, references):
     right, total = np.zeros(4), np.zeros(4)
     for candidate, reference in zip(candidates, references):
         for n in range(1, 5):
-            have, want = (Counter(zip(*(words[i:] for i in range(n)))) for words in (candidate, reference))
+            have, want = (Counter(zip(*(words[i:] for i in range(n))))
+                          for words in (candidate, reference))
             right[n - 1] += (have & want).total()
             total[n - 1] += have.total()
     if not right.all():
@@ -627,11 +685,11 @@ def bleu(candidates, references):
 
 # %% 7. Looking inside
 # The decoder may look at any source word at any time, so length should not matter as it did for one
-# summary. And where it looks can be compared with where a person would: the weights alpha against the
-# true links between the words of a pair.
+# summary. And where it looks can be compared with where a person would: the weights alpha against
+# the true links between the words of a pair.
 
 def forced_attention(params, source, target):
-    """Source (S, B), target (T, B) -> attention (T - 1, S, B) while the target is read, word by word."""
+    """Source (S, B), target (T, B) -> attention (T - 1, S, B) while the target is read."""
     memory, state = start(params, source)
     rows = []
     for words in target[:-1]:
@@ -650,7 +708,7 @@ def alignment_error(guessed, true):
 
 
 def print_alignment(params, pairs, ids):
-    """Print the alignment error rate of the attention with the references forced, and of yardsticks.
+    """Print the alignment error rate of the attention, references forced, and of yardsticks.
 
     Each target word but <eos> is linked to the source word that it looks at most, <eos> left out.
     The diagonal links word t to the word at the same part of the sentence. The best alignment with
@@ -699,7 +757,8 @@ def by_length(pairs, words):
 def print_lengths(rows):
     """Print what by_length found."""
     for length, score, exact in rows:
-        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match {exact:5.1f} %")
+        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
+              f"{exact:5.1f} %")
 
 
 def plot_learning(left, middle, history, rows):
@@ -732,7 +791,7 @@ def draw(path, params, vocab, pairs, ids, words, history):
     some = [i for i in range(len(pairs)) if 7 <= len(pairs[i][0]) <= 13] or range(len(pairs))
     for name, i in zip("ABCD", some):
         plot_alignment(axes[name], params, pairs[i], ids[i])
-    figure.suptitle("Below: attention (dark) of held-out sentences, reference forced; circles: true links")
+    figure.suptitle("Below: attention of held-out sentences, reference forced; circles: true links")
     figure.savefig(path, dpi=110)
 
 
@@ -756,12 +815,16 @@ def measure(params, vocab, pairs, ids, beam):
     return bleu(words, [target for _, target, _ in pairs]), 100 * exact, words
 
 
-def save(path, info, arrays):
-    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group and name.
+def save(path, info, arrays, adam, state):
+    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
 
-    It goes to a file beside path that is then renamed. Renaming is atomic: whenever the computer
-    stops, path is the old checkpoint or the new one, never half of either.
+    The optimizer's memory and the state carried to the next window go with them. All is written to
+    a file beside path that is then renamed. Renaming is atomic: whenever the computer stops, path
+    is the old checkpoint or the new one, never half of either.
     """
+    for name, value in vars(adam).items():
+        (arrays if isinstance(value, dict) else info)[name] = value
+    arrays["state"] = {str(i): array for i, array in enumerate(state)}
     flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
     part = path.with_name(path.name + ".part")
     try:
@@ -772,16 +835,8 @@ def save(path, info, arrays):
         part.unlink(missing_ok=True)
 
 
-def keep(path, info, arrays, adam, state):
-    """Save the run together with the optimizer's memory and the state carried to the next window."""
-    for name, value in vars(adam).items():
-        (arrays if isinstance(value, dict) else info)[name] = value
-    arrays["state"] = {str(i): array for i, array in enumerate(state)}
-    save(path, info, arrays)
-
-
 def restore(path):
-    """A file written by save -> info, arrays. BadInput if it is missing, damaged, another lesson's."""
+    """A checkpoint -> info, arrays. BadInput if it is missing, damaged or another lesson's."""
     arrays = {}
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
@@ -809,7 +864,7 @@ def command_line(argv):
     """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
     def fail(message):
         raise BadInput(f"{message}; --help lists the flags")
-    parser = argparse.ArgumentParser(prog=f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
+    parser = argparse.ArgumentParser(f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
                                      argument_default=argparse.SUPPRESS, allow_abbrev=False)
     parser.error = fail
     for name, (default, smallest, text) in SETTINGS.items():
@@ -825,7 +880,7 @@ def command_line(argv):
 
 
 def train(info, arrays, ids, valid, valid_pairs, path, options):
-    """Train up to the planned steps, saving to path on the way -> False if Ctrl-C ended it early."""
+    """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
     settings, params = info["settings"], arrays["params"]
     size = min(settings["batch"], len(ids))
     adam = Adam(params)
@@ -862,15 +917,15 @@ def train(info, arrays, ids, valid, valid_pairs, path, options):
         score, _, _ = measure(params, info["vocab"], valid_pairs[:100], valid[:100], 1)
         if nats < min((row[2] for row in info["history"]), default=math.inf):
             arrays["best"] = {name: param.copy() for name, param in params.items()}
-        info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats, score])
-        info["recent"] = []
-        keep(path, info, arrays, adam, ())
+        train_nats, info["recent"] = sum(info["recent"]) / len(info["recent"]), []
+        info["history"].append([info["step"], train_nats, nats, score])
+        save(path, info, arrays, adam, ())
         seconds = time.perf_counter() - started
         left = round(seconds / (info["step"] - first) * (settings["steps"] - info["step"]))
-        print(f"{info['step']:>5}/{settings['steps']:<6} {info['history'][-1][1]:9.3f} {nats:9.3f}  "
+        print(f"{info['step']:>5}/{settings['steps']:<6} {train_nats:9.3f} {nats:9.3f}  "
               f"BLEU {score:.1f}, gradient norm {norm:.2f}, {tokens / seconds:,.0f} tokens/s, "
               f"{left // 60}:{left % 60:02} left", flush=True)
-    keep(path, info, arrays, adam, ())
+    save(path, info, arrays, adam, ())
     signal.signal(signal.SIGINT, handler)
     return info["step"] == settings["steps"]
 
@@ -895,7 +950,8 @@ def main(argv=None):
         info, arrays = restore(options["load"])
     else:
         kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-        info, arrays = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}, {}
+        info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
+        arrays = {}
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -924,15 +980,16 @@ def main(argv=None):
         vocab, V_out = info["vocab"], info["V_out"]
         ids, valid = encode_pairs(pairs, vocab, V_out), encode_pairs(held_out, vocab, V_out)
         info["examples"] = held_out[:5] if len(pairs) >= 100 else held_out
-        print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out, vocabulary "
-              f"of {len(vocab):,}, {V_out:,} of it for output, "
+        print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out, "
+              f"vocabulary of {len(vocab):,}, {V_out:,} of it for output, "
               f"{sum(param.size for param in arrays['params'].values()):,} parameters")
-        counts = np.bincount(sum((target[1:] for _, target in ids), []), minlength=V_out) + 1
-        unigram = -np.log(counts / counts.sum())[sum((target[1:] for _, target in valid), [])].mean()
+        seen, scored = (np.concatenate([target[1:] for _, target in part]) for part in (ids, valid))
+        counts = np.bincount(seen, minlength=V_out) + 1
+        unigram = -np.log(counts / counts.sum())[scored].mean()
         print(f"to beat: {unigram:.3f} nats per token, of a model that only knows how common each "
               "word is")
     if options["prompt"]:
-        encode_sentence(options["prompt"], info["vocab"])
+        check_prompt(options["prompt"], info["vocab"], settings["min_count"])
     finished = True
     if training:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -940,8 +997,8 @@ def main(argv=None):
         print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
     best = arrays.get("best", arrays["params"])
     if info["history"]:
-        print(f"best held-out score: {min(row[2] for row in info['history']):.4f} nats per token (a "
-              "little optimistic: it also chose the parameters that are kept)")
+        print(f"best held-out score: {min(row[2] for row in info['history']):.4f} nats per token "
+              "(a little optimistic: it also chose the parameters that are kept)")
     print_samples(best, info["vocab"], info["examples"], options["prompt"], options["beam"])
     if training and finished and info["history"]:
         score, exact, words = measure(best, info["vocab"], held_out, valid, options["beam"])
@@ -956,7 +1013,7 @@ def command(argv=None):
     """main, with every expected mistake told in one line on standard error -> exit status."""
     try:
         return main(argv)
-    except BrokenPipeError:                     # nobody reads our output any more, as after `| head`
+    except BrokenPipeError:                     # nobody reads our output any more: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -973,4 +1030,3 @@ if __name__ == "__main__":
     exit_status = command([] if "ipykernel" in sys.modules else None)
     if exit_status:
         sys.exit(exit_status)
-

@@ -1,47 +1,45 @@
-"""A character-level recurrent neural network in plain NumPy, every gradient derived by hand.
+"""A character-level GRU in plain NumPy, every gradient derived by hand.
 
-It reads a text one character at a time and learns to say which character comes next. Then it
-writes: it draws a character from its own prediction, reads that, and goes on.
+The gated recurrent unit has the LSTM's idea with fewer parts: no cell beside the hidden state, two
+gates for three. One, z, mixes the old state with a new candidate; the other, r, says which part of
+the old state the candidate may look at.
 
-    python char_rnn.py                                train on data/fables.txt: @TIME@
-    python char_rnn.py --data my.txt --prompt "The "  your own text, and how the samples begin
-    python char_rnn.py --load out/char_rnn.npz        write again from the checkpoint
+    python char_gru.py                                train on data/fables.txt: @TIME@
+    python char_gru.py --data my.txt --prompt "The "  your own text, and how the samples begin
+    python char_gru.py --load out/char_gru.npz        write again from the checkpoint
 
-This is the first lesson, so it explains everything. The next ones repeat most of it word for word,
-on purpose: `diff char_rnn.py char_lstm.py` shows what the LSTM changes, and nothing else.
+New since char_lstm.py: the parameters, step and its backward, and the gate that the figure shows.
+`diff char_lstm.py char_gru.py` shows it; the repeats are on purpose.
 
 Contents
     1. Data            text -> characters -> ids -> parallel streams -> windows
-    2. Numerics        softmax and cross-entropy without overflow
+    2. Numerics        sigmoid and cross-entropy without overflow
     3. Forward         one step of the network, then the whole window
     4. Backward        the same lines undone in reverse order: back-propagation through time
     5. Optimizer       clipping by the global norm, Adam
     6. Sampling        temperature
-    7. Looking inside  how far back the gradient reaches: the figure
+    7. Looking inside  how far back the gradient reaches, and what a gate does: the figure
     8. Training        evaluation, checkpoint, command line
 
-Notation
-    V  vocabulary size    T  characters in a window    x[t]  ids read at time t (B,)
-    H  hidden units       B  parallel streams          h[t]  hidden state (H, B), a column a stream
-    Wx (H, V)   Wh (H, H)   b (H, 1)   Wy (V, H)   by (V, 1)    the parameters; weights are (out, in)
-    d<name>  the gradient of the loss with respect to <name>, of the same shape
+Notation, as in char_rnn.py, and
+    r, z  reset and update gate (H, B)    n  candidate state (H, B)
+    Wx (3H, V)   Wh (3H, H)   b (3H, 1)    the rows of r, z and n below each other: Wx[n] are n's
 
-The model
-    a[t]      = Wx[:, x[t]] + b + Wh @ h[t-1]      what comes in, and what is remembered
-    h[t]      = tanh(a[t])                         the new memory
-    logits[t] = Wy @ h[t] + by                     a score for every possible next character
+The model (* is elementwise)
+    r, z      = sigmoid(Wx[rz][:, x[t]] + b[rz] + Wh[rz] @ h[t-1])       look at? keep?
+    n         = tanh(Wx[n][:, x[t]] + b[n] + Wh[n] @ (r * h[t-1]))       the new content
+    h[t]      = z * h[t-1] + (1 - z) * n
+    logits[t] = Wy @ h[t] + by
     loss      = mean of -log softmax(logits[t])[x[t+1]]
 
 @RESULT@
-
 Papers, and where this file departs from them
-    Elman 1990, "Finding structure in time": this network, a hidden layer that also reads its own
-        last state. His units were logistic and his gradient was cut after one step; here the units
-        are tanh, and the gradient goes back through the whole window, which is back-propagation
-        through time (Rumelhart, Hinton & Williams 1986; Werbos 1990).
-    Mikolov et al. 2010: the recurrent network as a language model.
-    Pascanu, Mikolov & Bengio 2013: equation 5, why gradients vanish; Algorithm 1, clipping.
-    Kingma & Ba 2015, "Adam": Algorithm 1; the learning rate falls linearly to zero, which is ours.
+    Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", equations 5 to
+        8: r, z, the mixture, the candidate. z near 1 keeps the old state; r acts before
+        the product. The equations are printed without biases; here b is added, as is usual.
+        Chung et al. 2014 write (1 - z) * h[t-1] + z * n: the same function with z renamed.
+        PyTorch's nn.GRU applies r after the product: another function, see word_gru.py.
+    Pascanu et al. 2013, clipping; Kingma & Ba 2015, Adam: as in char_rnn.py.
 """
 # /// script
 # requires-python = ">=3.10"
@@ -146,8 +144,8 @@ def encode(tokens, vocab):
 
 def encode_held_out(text, vocab):
     """Held-out text -> ids (N,), without the characters that training never shows."""
-    tokens = tokenize(text)
-    kept = [token for token in tokens if token in set(vocab)]
+    tokens, known = tokenize(text), set(vocab)
+    kept = [token for token in tokens if token in known]
     if len(kept) < len(tokens):
         print(f"left out of the held-out score: {len(tokens) - len(kept):,} characters "
               "that do not occur in the training text")
@@ -247,7 +245,7 @@ def readout(params, h):
 
 
 def forward(params, inputs, targets, state):
-    """ids (T, B) both, state -> mean loss in nats per token, the state after, a cache for backward.
+    """inputs, targets: ids (T, B); state -> mean nats per token, state after, cache for backward.
 
     It is the same step T times with the same weights: unrolled, a network T layers deep.
     """
@@ -271,8 +269,9 @@ def forward(params, inputs, targets, state):
 #   sum            Y = A + b        dA = dY,  db = dY summed over the columns that b was added to
 #   elementwise    Y = tanh(A)      dA = dY * (1 - Y * Y): the derivative of tanh is 1 - tanh^2
 #   used twice     Y = f(X), Z = g(X)    dX = what comes through Y + what comes through Z
-#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule dW = dY @ onehot.T:
-#                                   each column of dY is added to the column that was looked up
+#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule
+#                                   dW = dY @ onehot.T, which adds each column of dY to the column
+#                                   that was looked up
 #   softmax with   nats = log(sum_j exp(y_j)) - y_target
 #   cross-entropy                   The first part's derivative by y_i is exp(y_i) / sum_j exp(y_j),
 #                                   which is p_i; the second's is 1 at the target: dy = p - onehot
@@ -289,8 +288,8 @@ def step_backward(params, dstate, saved):
     # forward: h = z * h_prev + (1 - z) * n
     dz = dh * (h_prev - n)
     dn = dh * (1 - z)
-    # h_prev is used four times: in this mixture, in r * h_prev and in both gates. The mixture passes
-    # the gradient on times z and nothing else: where z is near 1 it arrives whole.
+    # h_prev is used four times: in this mixture, in r * h_prev and in both gates. The mixture
+    # passes the gradient on times z and nothing else: where z is near 1 it arrives whole.
     dh_prev = dh * z
     # forward: n = tanh(Wx[n, x] + b[n] + Wh[n] @ seen)
     dan = dn * (1 - n * n)
@@ -305,7 +304,7 @@ def step_backward(params, dstate, saved):
 
 
 def backward(params, cache):
-    """The cache of forward -> gradients of the mean loss: dict like params, and of the first state."""
+    """The cache of forward -> gradients of the mean loss: of params, a dict, and of the state."""
     inputs, targets, saved, hidden, probs = cache
     T, B = inputs.shape
     V, N = probs.shape
@@ -322,7 +321,7 @@ def backward(params, cache):
         # h[t] was used twice: by the logits at t, and by the step to t + 1.
         (dh,) = dstate
         da[t], dstate = step_backward(params, (dh + dhidden[:, t * B:(t + 1) * B],), saved[t])
-    # forward: a = Wx[:, x] + b + Wh @ h_prev, with the same parameters at every step: their gradients
+    # forward: a = Wx[:, x] + b + Wh @ h_prev, with the same parameters at every step: the gradients
     # of all T steps add up, and one product over all T * B columns adds them.
     da = np.concatenate(da, axis=1)
     onehot = np.zeros((N, V), da.dtype)
@@ -352,7 +351,7 @@ def clip_gradients(grads, max_norm):
 
 
 class Adam:
-    """Kingma & Ba 2015, Algorithm 1: steps of about lr in every entry, whatever its gradient's scale.
+    """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
 
     m is a running mean of the gradient and v of its square. Both start at zero and after t steps
     have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
@@ -378,8 +377,8 @@ class Adam:
 def pick(logits, temperature, rng):
     """logits (V,) -> an id drawn from softmax(logits / temperature); 0 takes the largest.
 
-    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i then
-    wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
+    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i
+    then wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
     """
     return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
 
@@ -433,7 +432,7 @@ def gradient_by_lag(params, ids, lags, places):
 
 
 def lasting_gates(params, ids, count):
-    """The update gate z of the `count` units that keep most, by its mean over ids (N,) -> (N, count)."""
+    """ids (N,) -> the update gate z of the `count` units whose mean z is largest (N, count)."""
     state, gates = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype), []
     for x in ids:
         state, (_, z, *_) = step(params, x[None], state)
@@ -456,7 +455,8 @@ def plot_losses(axes, history):
     steps, train, valid = np.array(history).T
     axes.plot(steps, score(train), label="training")
     axes.plot(steps, score(valid), label="held out")
-    axes.set(xlabel="training step", ylabel=UNIT, title="Learning")
+    axes.set(xlabel="training step", ylabel=UNIT, title="Learning",
+             yscale="log" if UNIT == "perplexity" else "linear")
     axes.legend()
 
 
@@ -519,12 +519,16 @@ def evaluate(params, ids, batch, seq_len):
     return total / count
 
 
-def save(path, info, arrays):
-    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group and name.
+def save(path, info, arrays, adam, state):
+    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
 
-    It goes to a file beside path that is then renamed. Renaming is atomic: whenever the computer
-    stops, path is the old checkpoint or the new one, never half of either.
+    The optimizer's memory and the state carried to the next window go with them. All is written to
+    a file beside path that is then renamed. Renaming is atomic: whenever the computer stops, path
+    is the old checkpoint or the new one, never half of either.
     """
+    for name, value in vars(adam).items():
+        (arrays if isinstance(value, dict) else info)[name] = value
+    arrays["state"] = {str(i): array for i, array in enumerate(state)}
     flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
     part = path.with_name(path.name + ".part")
     try:
@@ -535,16 +539,8 @@ def save(path, info, arrays):
         part.unlink(missing_ok=True)
 
 
-def keep(path, info, arrays, adam, state):
-    """Save the run together with the optimizer's memory and the state carried to the next window."""
-    for name, value in vars(adam).items():
-        (arrays if isinstance(value, dict) else info)[name] = value
-    arrays["state"] = {str(i): array for i, array in enumerate(state)}
-    save(path, info, arrays)
-
-
 def restore(path):
-    """A file written by save -> info, arrays. BadInput if it is missing, damaged, another lesson's."""
+    """A checkpoint -> info, arrays. BadInput if it is missing, damaged or another lesson's."""
     arrays = {}
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
@@ -572,7 +568,7 @@ def command_line(argv):
     """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
     def fail(message):
         raise BadInput(f"{message}; --help lists the flags")
-    parser = argparse.ArgumentParser(prog=f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
+    parser = argparse.ArgumentParser(f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
                                      argument_default=argparse.SUPPRESS, allow_abbrev=False)
     parser.error = fail
     for name, (default, smallest, text) in SETTINGS.items():
@@ -588,7 +584,7 @@ def command_line(argv):
 
 
 def train(info, arrays, ids, valid, path, options):
-    """Train up to the planned steps, saving to path on the way -> False if Ctrl-C ended it early."""
+    """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
     settings, params = info["settings"], arrays["params"]
     batch, seq_len = fit(len(ids), settings["batch"], settings["seq_len"])
     if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
@@ -630,7 +626,7 @@ def train(info, arrays, ids, valid, path, options):
             arrays["best"] = {name: param.copy() for name, param in params.items()}
         info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats])
         info["recent"] = []
-        keep(path, info, arrays, adam, state)
+        save(path, info, arrays, adam, state)
         seconds = (time.perf_counter() - started) / (info["step"] - first)
         left = round(seconds * (settings["steps"] - info["step"]))
         print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
@@ -640,7 +636,7 @@ def train(info, arrays, ids, valid, path, options):
             rng = np.random.default_rng([settings["seed"], info["step"]])
             print(indent(sample(params, info["vocab"], options["prompt"], 150,
                                 options["temperature"], rng), " | "), flush=True)
-    keep(path, info, arrays, adam, state)
+    save(path, info, arrays, adam, state)
     signal.signal(signal.SIGINT, handler)
     return info["step"] == settings["steps"]
 
@@ -654,7 +650,8 @@ def main(argv=None):
         info, arrays = restore(options["load"])
     else:
         kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-        info, arrays = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}, {}
+        info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
+        arrays = {}
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -672,6 +669,8 @@ def main(argv=None):
         if info["checksum"] != checksum:
             raise BadInput("the checkpoint was trained on another text; name that one with --data")
         ids, valid = encode(tokens, info["vocab"]), encode_held_out(held_out, info["vocab"])
+        if len(ids) < 3:
+            raise BadInput(f"the text has only {len(ids)} tokens; give a longer one with --data")
         if len(valid) < 3:
             print("too little is held out for a score, so the training text itself is scored")
             valid = ids
@@ -702,7 +701,7 @@ def command(argv=None):
     """main, with every expected mistake told in one line on standard error -> exit status."""
     try:
         return main(argv)
-    except BrokenPipeError:                     # nobody reads our output any more, as after `| head`
+    except BrokenPipeError:                     # nobody reads our output any more: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -719,6 +718,3 @@ if __name__ == "__main__":
     exit_status = command([] if "ipykernel" in sys.modules else None)
     if exit_status:
         sys.exit(exit_status)
-
-# Try
-#     python char_rnn.py ...

@@ -1,47 +1,49 @@
-"""A character-level recurrent neural network in plain NumPy, every gradient derived by hand.
+"""A character-level LSTM in plain NumPy, every gradient derived by hand.
 
-It reads a text one character at a time and learns to say which character comes next. Then it
-writes: it draws a character from its own prediction, reads that, and goes on.
+The memory of char_rnn.py is rewritten at every step, and the gradient that goes back through it is
+multiplied by a matrix each time. The LSTM keeps its memory in a cell instead, c, that is only added
+to and scaled by gates: switches between 0 and 1 that the network learns to set.
 
-    python char_rnn.py                                train on data/fables.txt: @TIME@
-    python char_rnn.py --data my.txt --prompt "The "  your own text, and how the samples begin
-    python char_rnn.py --load out/char_rnn.npz        write again from the checkpoint
+    python char_lstm.py                                train on data/fables.txt: @TIME@
+    python char_lstm.py --data my.txt --prompt "The "  your own text, and how the samples begin
+    python char_lstm.py --load out/char_lstm.npz       write again from the checkpoint
 
-This is the first lesson, so it explains everything. The next ones repeat most of it word for word,
-on purpose: `diff char_rnn.py char_lstm.py` shows what the LSTM changes, and nothing else.
+New since char_rnn.py: sigmoid, the parameters, step and its backward, a second half of the state,
+and what the figure shows. `diff char_rnn.py char_lstm.py` shows it; the repeats are on purpose.
 
 Contents
     1. Data            text -> characters -> ids -> parallel streams -> windows
-    2. Numerics        softmax and cross-entropy without overflow
+    2. Numerics        sigmoid and cross-entropy without overflow
     3. Forward         one step of the network, then the whole window
     4. Backward        the same lines undone in reverse order: back-propagation through time
     5. Optimizer       clipping by the global norm, Adam
     6. Sampling        temperature
-    7. Looking inside  how far back the gradient reaches: the figure
+    7. Looking inside  how far back the gradient reaches, and what the cells hold: the figure
     8. Training        evaluation, checkpoint, command line
 
-Notation
-    V  vocabulary size    T  characters in a window    x[t]  ids read at time t (B,)
-    H  hidden units       B  parallel streams          h[t]  hidden state (H, B), a column a stream
-    Wx (H, V)   Wh (H, H)   b (H, 1)   Wy (V, H)   by (V, 1)    the parameters; weights are (out, in)
-    d<name>  the gradient of the loss with respect to <name>, of the same shape
+Notation, as in char_rnn.py, and
+    c[t]  cell state (H, B)    i, f, o  input, forget and output gate (H, B)    g  candidate (H, B)
+    Wx (4H, V)   Wh (4H, H)   b (4H, 1)    the rows of i, f, o and g below each other
 
-The model
-    a[t]      = Wx[:, x[t]] + b + Wh @ h[t-1]      what comes in, and what is remembered
-    h[t]      = tanh(a[t])                         the new memory
-    logits[t] = Wy @ h[t] + by                     a score for every possible next character
-    loss      = mean of -log softmax(logits[t])[x[t+1]]
+The model (* is elementwise)
+    a[t]          = Wx[:, x[t]] + b + Wh @ h[t-1]
+    i, f, o       = sigmoid(a[t], first 3H rows)      write? keep? show?
+    g             = tanh(a[t], last H rows)           what could be written
+    c[t]          = f * c[t-1] + i * g                the cell: keep some, add some
+    h[t]          = o * tanh(c[t])
+    logits[t]     = Wy @ h[t] + by
+    loss          = mean of -log softmax(logits[t])[x[t+1]]
 
 @RESULT@
-
 Papers, and where this file departs from them
-    Elman 1990, "Finding structure in time": this network, a hidden layer that also reads its own
-        last state. His units were logistic and his gradient was cut after one step; here the units
-        are tanh, and the gradient goes back through the whole window, which is back-propagation
-        through time (Rumelhart, Hinton & Williams 1986; Werbos 1990).
-    Mikolov et al. 2010: the recurrent network as a language model.
-    Pascanu, Mikolov & Bengio 2013: equation 5, why gradients vanish; Algorithm 1, clipping.
-    Kingma & Ba 2015, "Adam": Algorithm 1; the learning rate falls linearly to zero, which is ours.
+    Hochreiter & Schmidhuber 1997, "Long short-term memory", equation 9: the cell. It had an input
+        and an output gate and no forget gate: the cell kept itself with a weight of exactly 1, the
+        constant error carousel, and its gradient was truncated.
+    Gers, Schmidhuber & Cummins 2000, "Learning to forget": the forget gate, as it is here. No
+        peephole connections. Graves & Schmidhuber 2005: the full gradient, as it is here.
+    Jozefowicz et al. 2015: a forget bias of 1 at the beginning.
+    Pascanu et al. 2013, clipping; Kingma & Ba 2015, Adam: as in char_rnn.py.
+    The cell is that of PyTorch's nn.LSTM, with one bias for its two and the gates in another order.
 """
 # /// script
 # requires-python = ">=3.10"
@@ -146,8 +148,8 @@ def encode(tokens, vocab):
 
 def encode_held_out(text, vocab):
     """Held-out text -> ids (N,), without the characters that training never shows."""
-    tokens = tokenize(text)
-    kept = [token for token in tokens if token in set(vocab)]
+    tokens, known = tokenize(text), set(vocab)
+    kept = [token for token in tokens if token in known]
     if len(kept) < len(tokens):
         print(f"left out of the held-out score: {len(tokens) - len(kept):,} characters "
               "that do not occur in the training text")
@@ -206,9 +208,9 @@ def cross_entropy(logits, targets):
 def init_params(V, H, rng, dtype=np.float32):
     """Small random weights -> dict of arrays; their dtype decides that of all computation.
 
-    Wx, Wh and b hold the rows of the gates i, f, o and of the candidate g below each other. Variances
-    are LeCun's, as in char_rnn.py. The forget gate's bias begins at 1: a network that forgets at
-    first (sigmoid(0) = 0.5 halves the memory at every step) would never see that keeping pays.
+    Wx, Wh and b hold the rows of the gates i, f, o and of the candidate g below each other. The
+    variances are LeCun's, as in char_rnn.py. The forget gate's bias begins at 1: with 0 the gate
+    begins at 0.5 and halves the memory at every step, and it is hard to see that keeping pays.
     """
     params = {
         "Wx": rng.normal(0, 1, (4 * H, V)),
@@ -247,7 +249,7 @@ def readout(params, h):
 
 
 def forward(params, inputs, targets, state):
-    """ids (T, B) both, state -> mean loss in nats per token, the state after, a cache for backward.
+    """inputs, targets: ids (T, B); state -> mean nats per token, state after, cache for backward.
 
     It is the same step T times with the same weights: unrolled, a network T layers deep.
     """
@@ -271,8 +273,9 @@ def forward(params, inputs, targets, state):
 #   sum            Y = A + b        dA = dY,  db = dY summed over the columns that b was added to
 #   elementwise    Y = tanh(A)      dA = dY * (1 - Y * Y): the derivative of tanh is 1 - tanh^2
 #   used twice     Y = f(X), Z = g(X)    dX = what comes through Y + what comes through Z
-#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule dW = dY @ onehot.T:
-#                                   each column of dY is added to the column that was looked up
+#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule
+#                                   dW = dY @ onehot.T, which adds each column of dY to the column
+#                                   that was looked up
 #   softmax with   nats = log(sum_j exp(y_j)) - y_target
 #   cross-entropy                   The first part's derivative by y_i is exp(y_i) / sum_j exp(y_j),
 #                                   which is p_i; the second's is 1 at the target: dy = p - onehot
@@ -283,7 +286,7 @@ def forward(params, inputs, targets, state):
 # the network can remember for longer than T, while each lesson it draws spans T characters at most.
 
 def step_backward(params, dstate, saved):
-    """Undo step: gradients of the state after -> that of a (4H, B), and those of the state before."""
+    """Undo step: gradients of the state after -> that of a (4H, B), and of the state before."""
     (dh, dc), (i, f, o, g, c_prev, tc) = dstate, saved
     # forward: h = o * tanh(c), and c went on to the next step too, from where dc came
     do = dh * tc
@@ -301,7 +304,7 @@ def step_backward(params, dstate, saved):
 
 
 def backward(params, cache):
-    """The cache of forward -> gradients of the mean loss: dict like params, and of the first state."""
+    """The cache of forward -> gradients of the mean loss: of params, a dict, and of the state."""
     inputs, targets, saved, hidden, probs = cache
     T, B = inputs.shape
     V, N = probs.shape
@@ -318,7 +321,7 @@ def backward(params, cache):
         # h[t] was used twice: by the logits at t, and by the step to t + 1.
         dh, dc = dstate
         da[t], dstate = step_backward(params, (dh + dhidden[:, t * B:(t + 1) * B], dc), saved[t])
-    # forward: a = Wx[:, x] + b + Wh @ h_prev, with the same parameters at every step: their gradients
+    # forward: a = Wx[:, x] + b + Wh @ h_prev, with the same parameters at every step: the gradients
     # of all T steps add up, and one product over all T * B columns adds them.
     da = np.concatenate(da, axis=1)
     onehot = np.zeros((N, V), da.dtype)
@@ -345,7 +348,7 @@ def clip_gradients(grads, max_norm):
 
 
 class Adam:
-    """Kingma & Ba 2015, Algorithm 1: steps of about lr in every entry, whatever its gradient's scale.
+    """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
 
     m is a running mean of the gradient and v of its square. Both start at zero and after t steps
     have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
@@ -371,8 +374,8 @@ class Adam:
 def pick(logits, temperature, rng):
     """logits (V,) -> an id drawn from softmax(logits / temperature); 0 takes the largest.
 
-    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i then
-    wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
+    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i
+    then wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
     """
     return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
 
@@ -454,7 +457,8 @@ def plot_losses(axes, history):
     steps, train, valid = np.array(history).T
     axes.plot(steps, score(train), label="training")
     axes.plot(steps, score(valid), label="held out")
-    axes.set(xlabel="training step", ylabel=UNIT, title="Learning")
+    axes.set(xlabel="training step", ylabel=UNIT, title="Learning",
+             yscale="log" if UNIT == "perplexity" else "linear")
     axes.legend()
 
 
@@ -517,12 +521,16 @@ def evaluate(params, ids, batch, seq_len):
     return total / count
 
 
-def save(path, info, arrays):
-    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group and name.
+def save(path, info, arrays, adam, state):
+    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
 
-    It goes to a file beside path that is then renamed. Renaming is atomic: whenever the computer
-    stops, path is the old checkpoint or the new one, never half of either.
+    The optimizer's memory and the state carried to the next window go with them. All is written to
+    a file beside path that is then renamed. Renaming is atomic: whenever the computer stops, path
+    is the old checkpoint or the new one, never half of either.
     """
+    for name, value in vars(adam).items():
+        (arrays if isinstance(value, dict) else info)[name] = value
+    arrays["state"] = {str(i): array for i, array in enumerate(state)}
     flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
     part = path.with_name(path.name + ".part")
     try:
@@ -533,16 +541,8 @@ def save(path, info, arrays):
         part.unlink(missing_ok=True)
 
 
-def keep(path, info, arrays, adam, state):
-    """Save the run together with the optimizer's memory and the state carried to the next window."""
-    for name, value in vars(adam).items():
-        (arrays if isinstance(value, dict) else info)[name] = value
-    arrays["state"] = {str(i): array for i, array in enumerate(state)}
-    save(path, info, arrays)
-
-
 def restore(path):
-    """A file written by save -> info, arrays. BadInput if it is missing, damaged, another lesson's."""
+    """A checkpoint -> info, arrays. BadInput if it is missing, damaged or another lesson's."""
     arrays = {}
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
@@ -570,7 +570,7 @@ def command_line(argv):
     """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
     def fail(message):
         raise BadInput(f"{message}; --help lists the flags")
-    parser = argparse.ArgumentParser(prog=f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
+    parser = argparse.ArgumentParser(f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
                                      argument_default=argparse.SUPPRESS, allow_abbrev=False)
     parser.error = fail
     for name, (default, smallest, text) in SETTINGS.items():
@@ -586,7 +586,7 @@ def command_line(argv):
 
 
 def train(info, arrays, ids, valid, path, options):
-    """Train up to the planned steps, saving to path on the way -> False if Ctrl-C ended it early."""
+    """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
     settings, params = info["settings"], arrays["params"]
     batch, seq_len = fit(len(ids), settings["batch"], settings["seq_len"])
     if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
@@ -628,7 +628,7 @@ def train(info, arrays, ids, valid, path, options):
             arrays["best"] = {name: param.copy() for name, param in params.items()}
         info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats])
         info["recent"] = []
-        keep(path, info, arrays, adam, state)
+        save(path, info, arrays, adam, state)
         seconds = (time.perf_counter() - started) / (info["step"] - first)
         left = round(seconds * (settings["steps"] - info["step"]))
         print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
@@ -638,7 +638,7 @@ def train(info, arrays, ids, valid, path, options):
             rng = np.random.default_rng([settings["seed"], info["step"]])
             print(indent(sample(params, info["vocab"], options["prompt"], 150,
                                 options["temperature"], rng), " | "), flush=True)
-    keep(path, info, arrays, adam, state)
+    save(path, info, arrays, adam, state)
     signal.signal(signal.SIGINT, handler)
     return info["step"] == settings["steps"]
 
@@ -652,7 +652,8 @@ def main(argv=None):
         info, arrays = restore(options["load"])
     else:
         kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-        info, arrays = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}, {}
+        info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
+        arrays = {}
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -670,6 +671,8 @@ def main(argv=None):
         if info["checksum"] != checksum:
             raise BadInput("the checkpoint was trained on another text; name that one with --data")
         ids, valid = encode(tokens, info["vocab"]), encode_held_out(held_out, info["vocab"])
+        if len(ids) < 3:
+            raise BadInput(f"the text has only {len(ids)} tokens; give a longer one with --data")
         if len(valid) < 3:
             print("too little is held out for a score, so the training text itself is scored")
             valid = ids
@@ -700,7 +703,7 @@ def command(argv=None):
     """main, with every expected mistake told in one line on standard error -> exit status."""
     try:
         return main(argv)
-    except BrokenPipeError:                     # nobody reads our output any more, as after `| head`
+    except BrokenPipeError:                     # nobody reads our output any more: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -717,6 +720,3 @@ if __name__ == "__main__":
     exit_status = command([] if "ipykernel" in sys.modules else None)
     if exit_status:
         sys.exit(exit_status)
-
-# Try
-#     python char_rnn.py ...

@@ -23,7 +23,7 @@ Contents
 Notation
     V  vocabulary size    T  characters in a window    x[t]  ids read at time t (B,)
     H  hidden units       B  parallel streams          h[t]  hidden state (H, B), a column a stream
-    Wx (H, V)   Wh (H, H)   b (H, 1)   Wy (V, H)   by (V, 1)    the parameters; weights are (out, in)
+    Wx (H, V)   Wh (H, H)   b (H, 1)   Wy (V, H)   by (V, 1)    parameters; a weight is (out, in)
     d<name>  the gradient of the loss with respect to <name>, of the same shape
 
 The model
@@ -33,7 +33,6 @@ The model
     loss      = mean of -log softmax(logits[t])[x[t+1]]
 
 @RESULT@
-
 Papers, and where this file departs from them
     Elman 1990, "Finding structure in time": this network, a hidden layer that also reads its own
         last state. His units were logistic and his gradient was cut after one step; here the units
@@ -41,7 +40,7 @@ Papers, and where this file departs from them
         through time (Rumelhart, Hinton & Williams 1986; Werbos 1990).
     Mikolov et al. 2010: the recurrent network as a language model.
     Pascanu, Mikolov & Bengio 2013: equation 5, why gradients vanish; Algorithm 1, clipping.
-    Kingma & Ba 2015, "Adam": Algorithm 1; the learning rate falls linearly to zero, which is ours.
+    Kingma & Ba 2015, "Adam": Algorithm 1; that the learning rate falls to zero is ours.
 """
 # /// script
 # requires-python = ">=3.10"
@@ -146,8 +145,8 @@ def encode(tokens, vocab):
 
 def encode_held_out(text, vocab):
     """Held-out text -> ids (N,), without the characters that training never shows."""
-    tokens = tokenize(text)
-    kept = [token for token in tokens if token in set(vocab)]
+    tokens, known = tokenize(text), set(vocab)
+    kept = [token for token in tokens if token in known]
     if len(kept) < len(tokens):
         print(f"left out of the held-out score: {len(tokens) - len(kept):,} characters "
               "that do not occur in the training text")
@@ -196,7 +195,7 @@ def cross_entropy(logits, targets):
 
 # %% 3. Forward
 def init_params(V, H, rng, dtype=np.float32):
-    """Small random weights, zero biases -> dict of arrays; their dtype decides that of all the rest.
+    """Small random weights, zero biases -> dict of arrays; their dtype is that of all the rest.
 
     A unit sums as many products as its weight has columns. Variance 1 / columns keeps the sum's
     variance near 1 (LeCun's rule). In Wx a single column is picked at a time: variance 1.
@@ -234,7 +233,7 @@ def readout(params, h):
 
 
 def forward(params, inputs, targets, state):
-    """ids (T, B) both, state -> mean loss in nats per token, the state after, a cache for backward.
+    """inputs, targets: ids (T, B); state -> mean nats per token, state after, cache for backward.
 
     It is the same step T times with the same weights: unrolled, a network T layers deep.
     """
@@ -258,8 +257,9 @@ def forward(params, inputs, targets, state):
 #   sum            Y = A + b        dA = dY,  db = dY summed over the columns that b was added to
 #   elementwise    Y = tanh(A)      dA = dY * (1 - Y * Y): the derivative of tanh is 1 - tanh^2
 #   used twice     Y = f(X), Z = g(X)    dX = what comes through Y + what comes through Z
-#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule dW = dY @ onehot.T:
-#                                   each column of dY is added to the column that was looked up
+#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule
+#                                   dW = dY @ onehot.T, which adds each column of dY to the column
+#                                   that was looked up
 #   softmax with   nats = log(sum_j exp(y_j)) - y_target
 #   cross-entropy                   The first part's derivative by y_i is exp(y_i) / sum_j exp(y_j),
 #                                   which is p_i; the second's is 1 at the target: dy = p - onehot
@@ -275,13 +275,13 @@ def step_backward(params, dstate, saved):
     # forward: h = tanh(a)
     da = dh * (1 - h * h)
     # forward: a = Wx[:, x] + b + Wh @ h_prev
-    # Over k steps the gradient is multiplied k times by Wh.T and by 1 - h^2, which is at most 1. That
-    # repeated product is why it vanishes, or explodes (Pascanu et al., equation 5).
+    # Over k steps the gradient is multiplied k times by Wh.T and by 1 - h^2, which is at most 1.
+    # That repeated product is why it vanishes, or explodes (Pascanu et al., equation 5).
     return da, (params["Wh"].T @ da,)
 
 
 def backward(params, cache):
-    """The cache of forward -> gradients of the mean loss: dict like params, and of the first state."""
+    """The cache of forward -> gradients of the mean loss: of params, a dict, and of the state."""
     inputs, targets, saved, hidden, probs = cache
     T, B = inputs.shape
     V, N = probs.shape
@@ -298,7 +298,7 @@ def backward(params, cache):
         # h[t] was used twice: by the logits at t, and by the step to t + 1.
         (dh,) = dstate
         da[t], dstate = step_backward(params, (dh + dhidden[:, t * B:(t + 1) * B],), saved[t])
-    # forward: a = Wx[:, x] + b + Wh @ h_prev, with the same parameters at every step: their gradients
+    # forward: a = Wx[:, x] + b + Wh @ h_prev, with the same parameters at every step: the gradients
     # of all T steps add up, and one product over all T * B columns adds them.
     da = np.concatenate(da, axis=1)
     onehot = np.zeros((N, V), da.dtype)
@@ -325,7 +325,7 @@ def clip_gradients(grads, max_norm):
 
 
 class Adam:
-    """Kingma & Ba 2015, Algorithm 1: steps of about lr in every entry, whatever its gradient's scale.
+    """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
 
     m is a running mean of the gradient and v of its square. Both start at zero and after t steps
     have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
@@ -351,8 +351,8 @@ class Adam:
 def pick(logits, temperature, rng):
     """logits (V,) -> an id drawn from softmax(logits / temperature); 0 takes the largest.
 
-    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i then
-    wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
+    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i
+    then wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
     """
     return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
 
@@ -423,7 +423,8 @@ def plot_losses(axes, history):
     steps, train, valid = np.array(history).T
     axes.plot(steps, score(train), label="training")
     axes.plot(steps, score(valid), label="held out")
-    axes.set(xlabel="training step", ylabel=UNIT, title="Learning")
+    axes.set(xlabel="training step", ylabel=UNIT, title="Learning",
+             yscale="log" if UNIT == "perplexity" else "linear")
     axes.legend()
 
 
@@ -485,12 +486,16 @@ def evaluate(params, ids, batch, seq_len):
     return total / count
 
 
-def save(path, info, arrays):
-    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group and name.
+def save(path, info, arrays, adam, state):
+    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
 
-    It goes to a file beside path that is then renamed. Renaming is atomic: whenever the computer
-    stops, path is the old checkpoint or the new one, never half of either.
+    The optimizer's memory and the state carried to the next window go with them. All is written to
+    a file beside path that is then renamed. Renaming is atomic: whenever the computer stops, path
+    is the old checkpoint or the new one, never half of either.
     """
+    for name, value in vars(adam).items():
+        (arrays if isinstance(value, dict) else info)[name] = value
+    arrays["state"] = {str(i): array for i, array in enumerate(state)}
     flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
     part = path.with_name(path.name + ".part")
     try:
@@ -501,16 +506,8 @@ def save(path, info, arrays):
         part.unlink(missing_ok=True)
 
 
-def keep(path, info, arrays, adam, state):
-    """Save the run together with the optimizer's memory and the state carried to the next window."""
-    for name, value in vars(adam).items():
-        (arrays if isinstance(value, dict) else info)[name] = value
-    arrays["state"] = {str(i): array for i, array in enumerate(state)}
-    save(path, info, arrays)
-
-
 def restore(path):
-    """A file written by save -> info, arrays. BadInput if it is missing, damaged, another lesson's."""
+    """A checkpoint -> info, arrays. BadInput if it is missing, damaged or another lesson's."""
     arrays = {}
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
@@ -538,7 +535,7 @@ def command_line(argv):
     """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
     def fail(message):
         raise BadInput(f"{message}; --help lists the flags")
-    parser = argparse.ArgumentParser(prog=f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
+    parser = argparse.ArgumentParser(f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
                                      argument_default=argparse.SUPPRESS, allow_abbrev=False)
     parser.error = fail
     for name, (default, smallest, text) in SETTINGS.items():
@@ -554,7 +551,7 @@ def command_line(argv):
 
 
 def train(info, arrays, ids, valid, path, options):
-    """Train up to the planned steps, saving to path on the way -> False if Ctrl-C ended it early."""
+    """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
     settings, params = info["settings"], arrays["params"]
     batch, seq_len = fit(len(ids), settings["batch"], settings["seq_len"])
     if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
@@ -596,7 +593,7 @@ def train(info, arrays, ids, valid, path, options):
             arrays["best"] = {name: param.copy() for name, param in params.items()}
         info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats])
         info["recent"] = []
-        keep(path, info, arrays, adam, state)
+        save(path, info, arrays, adam, state)
         seconds = (time.perf_counter() - started) / (info["step"] - first)
         left = round(seconds * (settings["steps"] - info["step"]))
         print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
@@ -606,7 +603,7 @@ def train(info, arrays, ids, valid, path, options):
             rng = np.random.default_rng([settings["seed"], info["step"]])
             print(indent(sample(params, info["vocab"], options["prompt"], 150,
                                 options["temperature"], rng), " | "), flush=True)
-    keep(path, info, arrays, adam, state)
+    save(path, info, arrays, adam, state)
     signal.signal(signal.SIGINT, handler)
     return info["step"] == settings["steps"]
 
@@ -620,7 +617,8 @@ def main(argv=None):
         info, arrays = restore(options["load"])
     else:
         kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-        info, arrays = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}, {}
+        info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
+        arrays = {}
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -638,6 +636,8 @@ def main(argv=None):
         if info["checksum"] != checksum:
             raise BadInput("the checkpoint was trained on another text; name that one with --data")
         ids, valid = encode(tokens, info["vocab"]), encode_held_out(held_out, info["vocab"])
+        if len(ids) < 3:
+            raise BadInput(f"the text has only {len(ids)} tokens; give a longer one with --data")
         if len(valid) < 3:
             print("too little is held out for a score, so the training text itself is scored")
             valid = ids
@@ -668,7 +668,7 @@ def command(argv=None):
     """main, with every expected mistake told in one line on standard error -> exit status."""
     try:
         return main(argv)
-    except BrokenPipeError:                     # nobody reads our output any more, as after `| head`
+    except BrokenPipeError:                     # nobody reads our output any more: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -685,6 +685,3 @@ if __name__ == "__main__":
     exit_status = command([] if "ipykernel" in sys.modules else None)
     if exit_status:
         sys.exit(exit_status)
-
-# Try
-#     python char_rnn.py ...

@@ -1,4 +1,57 @@
-"""A translation model with global attention."""
+"""Translation with multiplicative attention after the recurrence, in plain NumPy, derived by hand.
+
+In bahdanau.py the attention is a part of the decoder's recurrence and must go word by word. Here
+the decoder first runs through, without looking at the source; then all its states look at all
+source words at once, in one product a sentence. @SPEED@
+
+    python luong.py                                                 train: @TIME@
+    python luong.py --load out/luong.npz --prompt "the crow did not see the big pitcher ."
+    python luong.py --score dot                           another way to score: dot, concat
+
+New since bahdanau.py: LSTMs, the source read from its end, three scores, the attentional vector,
+and attention outside the time loop. `diff bahdanau.py luong.py` shows it. The repeats are
+on purpose.
+
+Contents
+    1. Data            pairs -> vocabulary -> batches of like length
+    2. Numerics        sigmoid and cross-entropy without overflow
+    3. Forward         encoder, decoder, the whole batch
+    4. Backward        the same lines undone in reverse order: through both networks
+    5. Optimizer       clipping by the global norm, Adam, both for sparse gradients
+    6. Translating     beam search, BLEU
+    7. Looking inside  where the decoder looks, and quality by length: the figure
+    8. Training        evaluation, checkpoint, command line
+
+Notation, as in seq2seq.py, and
+    hbar[s]  encoder states (H, B)    h[t]  decoder states (H, B)    alpha[t, s]  attention weights
+    Wx_, Wh_, b_ + enc, dec  (4H, D), (4H, H), (4H, 1)    Wc (H, 2H)   Wy (V_out, H)
+    Wa (H, H) for general, (H, 2H) for concat    va (1, H) for concat
+
+The model (lstm is the step of char_lstm.py)
+    hbar[s]    = lstm(Wh_enc, Wx_enc @ E[x[s]] + b_enc, hbar[s+1])         from the last word on
+    h[0]       = the encoder's last state, h and c
+    h[t]       = lstm(Wh_dec, Wx_dec @ E[y[t-1]] + b_dec, h[t-1])
+    e[t, s]    = h[t] . hbar[s]  or  h[t] . Wa @ hbar[s]  or  va @ tanh(Wa @ [h[t]; hbar[s]])
+    alpha[t]   = softmax of e[t] over the source words
+    context[t] = sum over s of alpha[t, s] * hbar[s]
+    vector[t]  = tanh(Wc @ [context[t]; h[t]])                             the attentional vector
+    logits     = Wy @ vector[t]
+    loss       = mean of -log softmax(logits)[y[t]] over real target tokens
+
+@RESULT@
+Papers, and where this file departs from them
+    Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine
+        translation": global attention, equations 5 to 7, and its three scores. One layer a side
+        where the paper has four. No input feeding (section 3.3), which would give the decoder its
+        last attentional vector and so tell it what it has already translated; the paper gains from
+        it, but then attention could not wait until the loop has ended. No local attention.
+        The source is reversed as there (after Sutskever et al. 2014); figure and alignment error
+        rate use the sentence's own order.
+    Gers et al. 2000: the LSTM with a forget gate, as in char_lstm.py. Och & Ney 2003: the alignment
+        error rate. Papineni et al. 2002: BLEU.
+    Pascanu et al. 2013, Algorithm 1: clipping. Kingma & Ba 2015: Adam, with sparse updates of E as
+        in word_rnn.py, where the paper has plain gradient descent.
+"""
 # /// script
 # requires-python = ">=3.10"
 # dependencies = ["numpy>=1.22", "matplotlib>=3.5"]
@@ -29,11 +82,11 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
     "embed": (64, 1, "size D of a word's vector"),
-    "hidden": (192, 1, "hidden units H; more remember more, time grows with the square"),
+    "hidden": (128, 1, "hidden units H; more remember more, time grows with the square"),
     "score": ("general", None, "how attention scores: dot, general or concat"),
     "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
-    "steps": (2500, 0, "training steps in all; the learning rate falls to zero over them"),
-    "lr": (0.003, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
+    "steps": (2400, 0, "training steps in all; the learning rate falls to zero over them"),
+    "lr": (0.008, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
     "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
     "every": (200, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
@@ -51,17 +104,17 @@ class BadInput(ValueError):
 
 
 # %% 1. Data
-# A pair is a sentence and its translation, both lists of tokens. One vocabulary serves both languages
-# and one matrix E holds the vectors of all its words: special tokens first, then the words of the
-# translations, then those that only occur in sources. So the softmax, which only ever has to choose
-# a word of the translation, covers the first V_out ids and no more.
+# A pair is a sentence and its translation, both lists of tokens. One vocabulary serves both
+# languages, and one matrix E holds the vectors of all its words: special tokens first, then the
+# words of the translations, then those that only occur in sources. So the softmax, which only ever
+# has to choose a word of the translation, covers the first V_out ids and no more.
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 
 def tokenize(text):
-    """A sentence -> its tokens: words in lower case, signs, and the elided l' of French by itself."""
+    """A sentence -> its tokens: lower-case words, signs, and the elided l' of French by itself."""
     return re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|[^\w\s]", text.lower())
 
 
@@ -144,7 +197,8 @@ def encode_pairs(pairs, vocab, V_out):
     index = {word: i for i, word in enumerate(vocab)}
     outputs = {word: i for word, i in index.items() if i < V_out}
     return [([index.get(word, UNK) for word in source] + [EOS],
-             [BOS, *(outputs.get(word, UNK) for word in target), EOS]) for source, target, _ in pairs]
+             [BOS, *(outputs.get(word, UNK) for word in target), EOS])
+            for source, target, _ in pairs]
 
 
 def pad(sentences):
@@ -244,7 +298,7 @@ def encode(params, source):
     begins, and those are what it begins with.
     """
     vectors = params["E"][source]                                       # (S, B, D)
-    # The inputs of all steps at once: W @ each step's columns. Only the recurrence goes step by step.
+    # The inputs of all steps at once: W @ each step's columns. Only the recurrence must wait.
     a = params["Wx_enc"] @ vectors.transpose(0, 2, 1) + params["b_enc"]         # (S, 4H, B)
     zero = np.zeros((params["Wh_enc"].shape[1], source.shape[1]), vectors.dtype)
     state, states, saved = (zero, zero), [None] * len(source), [None] * len(source)
@@ -259,8 +313,9 @@ def encode(params, source):
 def attend(params, hbar, hide, hidden):
     """Decoder states (B, T, H), encoder states hbar (B, S, H), hide (B, 1, S), -inf at padding.
 
-    -> contexts (B, T, H), weights alpha (B, T, S), saved. The decoder's recurrence does not wait for
-    the contexts, so all T steps are served at once: for each sentence, a product of (T, H) and (H, S).
+    -> contexts (B, T, H), weights alpha (B, T, S), saved. The decoder's recurrence does not wait
+    for the contexts, so all T steps are served at once, by a product of (T, H) and (H, S) for each
+    sentence.
     """
     u = None
     if "va" in params:                              # concat: va @ tanh(Wa @ [h; hbar])
@@ -297,8 +352,8 @@ def columns(array):
 def forward(params, source, target):
     """Source ids (S, B), target ids (T, B) -> mean loss in nats per target token, the cache.
 
-    The target is framed by <bos> and <eos>: the decoder reads all but the last (teacher forcing) and
-    is to predict all but the first. Padding counts nothing and is not attended to.
+    The target is framed by <bos> and <eos>: the decoder reads all but the last (teacher forcing)
+    and is to predict all but the first. Padding counts nothing and is not attended to.
     """
     T, B = len(target) - 1, target.shape[1]
     states, state, encoded = encode(params, source)
@@ -329,7 +384,7 @@ def hidden_padding(source, dtype):
 
 
 def start(params, source):
-    """Source ids (S, B) -> memory, state for predict: tuples of arrays, the state's with columns."""
+    """Source ids (S, B) -> memory, state for predict: tuples of arrays."""
     states, state, _ = encode(params, source)
     return (by_sentence(states), hidden_padding(source, states.dtype)), state
 
@@ -385,7 +440,8 @@ def attend_backward(params, hbar, asking, alpha, u, dcontext):
         # forward: e = asking @ Wa @ hbar.T
         dasked = de @ hbar
         grads = {"Wa": flat(asking).T @ flat(dasked)}
-        return grads, dasked @ params["Wa"].T, dhbar + de.transpose(0, 2, 1) @ (asking @ params["Wa"])
+        dhbar = dhbar + de.transpose(0, 2, 1) @ (asking @ params["Wa"])
+        return grads, dasked @ params["Wa"].T, dhbar
     # forward: e = asking @ hbar.T
     return {}, de @ hbar, dhbar + de.transpose(0, 2, 1) @ asking
 
@@ -403,12 +459,12 @@ def sum_rows(ids, rows):
 
 
 def backward(params, cache):
-    """The cache of forward -> gradients of the mean loss, a dict like params, E's as (ids, rows)."""
+    """The cache of forward -> gradients of the mean loss: dict like params, E's as (ids, rows)."""
     (target, encoded, hbar, vectors, saved, asking, alpha, u, pair, vector, probs, weight) = cache
     source, vectors_enc, saved_enc = encoded
     T, B, S = len(target) - 1, target.shape[1], len(source)
     H, N = vector.shape
-    # forward: loss = the sum of weight * nats; where a target is <pad>, weight and gradient are zero
+    # forward: loss = the sum of weight * nats; where a target is <pad>, the weight is zero
     dlogits = probs * weight
     dlogits[target[1:].ravel(), np.arange(N)] -= weight
     # forward: logits = Wy @ vector, vector = tanh(Wc @ pair), pair = [context; hidden]
@@ -466,7 +522,7 @@ def clip_gradients(grads, max_norm):
 
 
 class Adam:
-    """Kingma & Ba 2015, Algorithm 1: steps of about lr in every entry, whatever its gradient's scale.
+    """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
 
     m is a running mean of the gradient and v of its square. Both start at zero and after t steps
     have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
@@ -482,7 +538,8 @@ class Adam:
         self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
         self.m = {name: np.zeros_like(param) for name, param in params.items()}
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = {"E": np.zeros((len(params["E"]), 1), params["E"].dtype)} if "E" in params else {}
+        self.rows_t = {name: np.zeros((len(params[name]), 1), params[name].dtype)
+                       for name in params if name == "E"}
 
     def update(self, params, grads, lr):
         """One step with learning rate lr; changes params in place."""
@@ -502,12 +559,12 @@ class Adam:
 
 
 # %% 6. Translating
-# In training the network read the true previous word (teacher forcing); here it reads its own. After
-# a first mistake it is in a situation that training never showed, which is one reason why long
-# sentences are harder. Beam search softens that: it follows several beginnings at once.
+# In training the network read the true previous word (teacher forcing); here it reads its own.
+# After a first mistake it is in a situation that training never showed, which is one reason why
+# long sentences are harder. Beam search softens that: it follows several beginnings at once.
 
 def beam_search(params, source, beam, limit):
-    """Source ids (S, B) -> for each sentence (ids, score, attention (T, S) or None), ids with <eos>.
+    """Source ids (S, B) -> per sentence (ids, score, attention (T, S) or None), ids with <eos>.
 
     Each sentence has `beam` hypotheses. In every step all their continuations compete, and the best
     stay, as many as are not finished yet. Those that end in <eos> are finished and give up their
@@ -562,14 +619,15 @@ def translate_ids(params, sources, beam):
     return found
 
 
-def encode_sentence(sentence, vocab):
-    """A sentence -> its tokens and ids. BadInput if it is empty or has a word unknown to vocab."""
-    tokens = tokenize(sentence)
+def check_prompt(prompt, vocab, min_count):
+    """Say which words of the prompt the model does not know. BadInput if it cannot read them."""
+    tokens = tokenize(prompt)
     unknown = [word for word in tokens if word not in vocab]
-    if not tokens or unknown:
-        raise BadInput(f"--prompt: {'training shows no ' + ', '.join(unknown) if unknown else 'no words'}"
-                       "; use words of the training sentences")
-    return tokens, [vocab.index(word) for word in tokens] + [EOS]
+    if not tokens or unknown and min_count == 1:
+        raise BadInput(f"--prompt: {'no training sentence has ' if tokens else 'it has no words'}"
+                       f"{', '.join(unknown)}; use words of the training sentences")
+    if unknown:
+        print(f"read as <unk>, since training shows them too seldom: {' '.join(unknown)}")
 
 
 def translate(params, vocab, sentence, beam):
@@ -577,8 +635,8 @@ def translate(params, vocab, sentence, beam):
 
     Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>.
     """
-    ids, _, attention = beam_search(params, np.array([encode_sentence(sentence, vocab)[1]]).T, beam,
-                                    2 * len(sentence.split()) + 20)[0]
+    (source, _), = encode_pairs([(tokenize(sentence), [], [])], vocab, len(params["Wy"]))
+    (ids, _, attention), = beam_search(params, pad([source]), beam, 2 * len(source) + 10)
     return [vocab[i] for i in ids if i != EOS], attention
 
 
@@ -592,7 +650,8 @@ def bleu(candidates, references):
     right, total = np.zeros(4), np.zeros(4)
     for candidate, reference in zip(candidates, references):
         for n in range(1, 5):
-            have, want = (Counter(zip(*(words[i:] for i in range(n)))) for words in (candidate, reference))
+            have, want = (Counter(zip(*(words[i:] for i in range(n))))
+                          for words in (candidate, reference))
             right[n - 1] += (have & want).total()
             total[n - 1] += have.total()
     if not right.all():
@@ -606,7 +665,7 @@ def bleu(candidates, references):
 # As in bahdanau.py: quality by source length, and where the decoder looks, beside the true links.
 
 def forced_attention(params, source, target):
-    """Source (S, B), target (T, B) -> attention (T - 1, S, B) while the target is read, word by word."""
+    """Source (S, B), target (T, B) -> attention (T - 1, S, B) while the target is read."""
     memory, state = start(params, source)
     rows = []
     for words in target[:-1]:
@@ -625,7 +684,7 @@ def alignment_error(guessed, true):
 
 
 def print_alignment(params, pairs, ids):
-    """Print the alignment error rate of the attention with the references forced, and of yardsticks.
+    """Print the alignment error rate of the attention, references forced, and of yardsticks.
 
     Each target word but <eos> is linked to the source word that it looks at most, <eos> left out.
     The diagonal links word t to the word at the same part of the sentence. The best alignment with
@@ -674,7 +733,8 @@ def by_length(pairs, words):
 def print_lengths(rows):
     """Print what by_length found."""
     for length, score, exact in rows:
-        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match {exact:5.1f} %")
+        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
+              f"{exact:5.1f} %")
 
 
 def plot_learning(left, middle, history, rows):
@@ -707,7 +767,7 @@ def draw(path, params, vocab, pairs, ids, words, history):
     some = [i for i in range(len(pairs)) if 7 <= len(pairs[i][0]) <= 13] or range(len(pairs))
     for name, i in zip("ABCD", some):
         plot_alignment(axes[name], params, pairs[i], ids[i])
-    figure.suptitle("Below: attention (dark) of held-out sentences, reference forced; circles: true links")
+    figure.suptitle("Below: attention of held-out sentences, reference forced; circles: true links")
     figure.savefig(path, dpi=110)
 
 
@@ -731,12 +791,16 @@ def measure(params, vocab, pairs, ids, beam):
     return bleu(words, [target for _, target, _ in pairs]), 100 * exact, words
 
 
-def save(path, info, arrays):
-    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group and name.
+def save(path, info, arrays, adam, state):
+    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
 
-    It goes to a file beside path that is then renamed. Renaming is atomic: whenever the computer
-    stops, path is the old checkpoint or the new one, never half of either.
+    The optimizer's memory and the state carried to the next window go with them. All is written to
+    a file beside path that is then renamed. Renaming is atomic: whenever the computer stops, path
+    is the old checkpoint or the new one, never half of either.
     """
+    for name, value in vars(adam).items():
+        (arrays if isinstance(value, dict) else info)[name] = value
+    arrays["state"] = {str(i): array for i, array in enumerate(state)}
     flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
     part = path.with_name(path.name + ".part")
     try:
@@ -747,16 +811,8 @@ def save(path, info, arrays):
         part.unlink(missing_ok=True)
 
 
-def keep(path, info, arrays, adam, state):
-    """Save the run together with the optimizer's memory and the state carried to the next window."""
-    for name, value in vars(adam).items():
-        (arrays if isinstance(value, dict) else info)[name] = value
-    arrays["state"] = {str(i): array for i, array in enumerate(state)}
-    save(path, info, arrays)
-
-
 def restore(path):
-    """A file written by save -> info, arrays. BadInput if it is missing, damaged, another lesson's."""
+    """A checkpoint -> info, arrays. BadInput if it is missing, damaged or another lesson's."""
     arrays = {}
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
@@ -784,7 +840,7 @@ def command_line(argv):
     """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
     def fail(message):
         raise BadInput(f"{message}; --help lists the flags")
-    parser = argparse.ArgumentParser(prog=f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
+    parser = argparse.ArgumentParser(f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
                                      argument_default=argparse.SUPPRESS, allow_abbrev=False)
     parser.error = fail
     for name, (default, smallest, text) in SETTINGS.items():
@@ -800,7 +856,7 @@ def command_line(argv):
 
 
 def train(info, arrays, ids, valid, valid_pairs, path, options):
-    """Train up to the planned steps, saving to path on the way -> False if Ctrl-C ended it early."""
+    """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
     settings, params = info["settings"], arrays["params"]
     size = min(settings["batch"], len(ids))
     adam = Adam(params)
@@ -837,15 +893,15 @@ def train(info, arrays, ids, valid, valid_pairs, path, options):
         score, _, _ = measure(params, info["vocab"], valid_pairs[:100], valid[:100], 1)
         if nats < min((row[2] for row in info["history"]), default=math.inf):
             arrays["best"] = {name: param.copy() for name, param in params.items()}
-        info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats, score])
-        info["recent"] = []
-        keep(path, info, arrays, adam, ())
+        train_nats, info["recent"] = sum(info["recent"]) / len(info["recent"]), []
+        info["history"].append([info["step"], train_nats, nats, score])
+        save(path, info, arrays, adam, ())
         seconds = time.perf_counter() - started
         left = round(seconds / (info["step"] - first) * (settings["steps"] - info["step"]))
-        print(f"{info['step']:>5}/{settings['steps']:<6} {info['history'][-1][1]:9.3f} {nats:9.3f}  "
+        print(f"{info['step']:>5}/{settings['steps']:<6} {train_nats:9.3f} {nats:9.3f}  "
               f"BLEU {score:.1f}, gradient norm {norm:.2f}, {tokens / seconds:,.0f} tokens/s, "
               f"{left // 60}:{left % 60:02} left", flush=True)
-    keep(path, info, arrays, adam, ())
+    save(path, info, arrays, adam, ())
     signal.signal(signal.SIGINT, handler)
     return info["step"] == settings["steps"]
 
@@ -870,7 +926,8 @@ def main(argv=None):
         info, arrays = restore(options["load"])
     else:
         kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-        info, arrays = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}, {}
+        info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
+        arrays = {}
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -899,15 +956,16 @@ def main(argv=None):
         vocab, V_out = info["vocab"], info["V_out"]
         ids, valid = encode_pairs(pairs, vocab, V_out), encode_pairs(held_out, vocab, V_out)
         info["examples"] = held_out[:5] if len(pairs) >= 100 else held_out
-        print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out, vocabulary "
-              f"of {len(vocab):,}, {V_out:,} of it for output, "
+        print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out, "
+              f"vocabulary of {len(vocab):,}, {V_out:,} of it for output, "
               f"{sum(param.size for param in arrays['params'].values()):,} parameters")
-        counts = np.bincount(sum((target[1:] for _, target in ids), []), minlength=V_out) + 1
-        unigram = -np.log(counts / counts.sum())[sum((target[1:] for _, target in valid), [])].mean()
+        seen, scored = (np.concatenate([target[1:] for _, target in part]) for part in (ids, valid))
+        counts = np.bincount(seen, minlength=V_out) + 1
+        unigram = -np.log(counts / counts.sum())[scored].mean()
         print(f"to beat: {unigram:.3f} nats per token, of a model that only knows how common each "
               "word is")
     if options["prompt"]:
-        encode_sentence(options["prompt"], info["vocab"])
+        check_prompt(options["prompt"], info["vocab"], settings["min_count"])
     finished = True
     if training:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -915,8 +973,8 @@ def main(argv=None):
         print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
     best = arrays.get("best", arrays["params"])
     if info["history"]:
-        print(f"best held-out score: {min(row[2] for row in info['history']):.4f} nats per token (a "
-              "little optimistic: it also chose the parameters that are kept)")
+        print(f"best held-out score: {min(row[2] for row in info['history']):.4f} nats per token "
+              "(a little optimistic: it also chose the parameters that are kept)")
     print_samples(best, info["vocab"], info["examples"], options["prompt"], options["beam"])
     if training and finished and info["history"]:
         score, exact, words = measure(best, info["vocab"], held_out, valid, options["beam"])
@@ -931,7 +989,7 @@ def command(argv=None):
     """main, with every expected mistake told in one line on standard error -> exit status."""
     try:
         return main(argv)
-    except BrokenPipeError:                     # nobody reads our output any more, as after `| head`
+    except BrokenPipeError:                     # nobody reads our output any more: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -948,4 +1006,3 @@ if __name__ == "__main__":
     exit_status = command([] if "ipykernel" in sys.modules else None)
     if exit_status:
         sys.exit(exit_status)
-

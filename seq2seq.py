@@ -1,4 +1,53 @@
-"""A translation model."""
+"""An encoder-decoder that translates, in plain NumPy, every gradient derived by hand.
+
+One recurrent network reads a sentence and sums it up in one vector c; another writes the
+translation from c, word by word. Nothing tells them which word belongs to which.
+
+    python seq2seq.py                                                 train: @TIME@
+    python seq2seq.py --load out/seq2seq.npz --prompt "the crow did not see the big pitcher ."
+    python seq2seq.py --data data/crow.txt --steps 400                answer each line by the next
+
+New since the word lessons: sentence pairs, masks for padding, two networks and the bridge between
+them, teacher forcing, maxout, beam search, BLEU. `diff word_gru.py seq2seq.py` shows what stayed.
+
+Contents
+    1. Data            pairs -> vocabulary -> batches of like length
+    2. Numerics        sigmoid and cross-entropy without overflow
+    3. Forward         encoder, decoder, the whole batch
+    4. Backward        the same lines undone in reverse order: through both networks
+    5. Optimizer       clipping by the global norm, Adam, both for sparse gradients
+    6. Translating     beam search, BLEU
+    7. Looking inside  the summaries, and quality by length: the figure
+    8. Training        evaluation, checkpoint, command line
+
+Notation
+    V  vocabulary    V_out  ids that can be output    D  word vectors    H  hidden units    B  batch
+    S, T  longest source and target    x[t]  source ids (B,)    y[t]  target ids (B,)
+    h  states (H, B), a column a sentence    c  summary (H, B)    E (V, D)    M  maxout units
+    Wx_, Wh_, b_ + enc, dec  (3H, D), (3H, H), (3H, 1)    Wc_dec (3H, H)    Wc, Wb (H, H)
+    Oh (2M, H)   Oy (2M, D)   Oc (2M, H)   bo (2M, 1)   Wy (V_out, M)   by (V_out, 1)
+    d<name>  the gradient of the loss with respect to <name>, of the same shape
+
+The model (gru is the step of char_gru.py; [rz] and [n] its rows for gates and candidate)
+    h[t]      = gru(Wh_enc, Wx_enc @ E[x[t]] + b_enc, h[t-1])              reading
+    c         = tanh(Wc @ h[S])                                            the summary
+    g[0]      = tanh(Wb @ c)                                               the bridge
+    g[t]      = gru(Wh_dec, Wx_dec @ E[y[t-1]] + Wc_dec @ c + b_dec, g[t-1])       writing
+    s         = Oh @ g[t] + Oy @ E[y[t-1]] + Oc @ c + bo
+    logits    = Wy @ max(s[0::2], s[1::2]) + by                            maxout
+    loss      = mean of -log softmax(logits)[y[t]] over real target tokens
+
+@RESULT@
+Papers, and where this file departs from them
+    Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder": equations 5 to
+        8 and the appendix. The reset gate acts before the product in both networks, as in the
+        authors' code. The paper scored phrase pairs; to translate with the network alone and a beam
+        is Sutskever et al. 2014. Biases are added. First values: recurrent matrices orthogonal as
+        in the paper, the others with variance 1 / columns where the paper has 0.01^2.
+    Papineni et al. 2002: BLEU. Goodfellow et al. 2013: maxout.
+    Pascanu et al. 2013, Algorithm 1: clipping. Kingma & Ba 2015: Adam, with sparse updates of E as
+        in word_rnn.py, where the paper has Adadelta.
+"""
 # /// script
 # requires-python = ">=3.10"
 # dependencies = ["numpy>=1.22", "matplotlib>=3.5"]
@@ -29,10 +78,10 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
     "embed": (64, 1, "size D of a word's vector"),
-    "hidden": (256, 1, "hidden units H; more remember more, time grows with the square"),
+    "hidden": (192, 1, "hidden units H; more remember more, time grows with the square"),
     "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
-    "steps": (2000, 0, "training steps in all; the learning rate falls to zero over them"),
-    "lr": (0.002, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
+    "steps": (1800, 0, "training steps in all; the learning rate falls to zero over them"),
+    "lr": (0.004, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
     "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
     "every": (200, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
@@ -50,17 +99,17 @@ class BadInput(ValueError):
 
 
 # %% 1. Data
-# A pair is a sentence and its translation, both lists of tokens. One vocabulary serves both languages
-# and one matrix E holds the vectors of all its words: special tokens first, then the words of the
-# translations, then those that only occur in sources. So the softmax, which only ever has to choose
-# a word of the translation, covers the first V_out ids and no more.
+# A pair is a sentence and its translation, both lists of tokens. One vocabulary serves both
+# languages, and one matrix E holds the vectors of all its words: special tokens first, then the
+# words of the translations, then those that only occur in sources. So the softmax, which only ever
+# has to choose a word of the translation, covers the first V_out ids and no more.
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 
 def tokenize(text):
-    """A sentence -> its tokens: words in lower case, signs, and the elided l' of French by itself."""
+    """A sentence -> its tokens: lower-case words, signs, and the elided l' of French by itself."""
     return re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|[^\w\s]", text.lower())
 
 
@@ -143,7 +192,8 @@ def encode_pairs(pairs, vocab, V_out):
     index = {word: i for i, word in enumerate(vocab)}
     outputs = {word: i for word, i in index.items() if i < V_out}
     return [([index.get(word, UNK) for word in source] + [EOS],
-             [BOS, *(outputs.get(word, UNK) for word in target), EOS]) for source, target, _ in pairs]
+             [BOS, *(outputs.get(word, UNK) for word in target), EOS])
+            for source, target, _ in pairs]
 
 
 def pad(sentences):
@@ -238,7 +288,7 @@ def step(Wh, a, h_prev):
 def encode(params, source):
     """Source ids (S, B) -> the last state (H, B), and what encode_backward needs."""
     vectors = params["E"][source]                                       # (S, B, D)
-    # The inputs of all steps at once: W @ each step's columns. Only the recurrence goes step by step.
+    # The inputs of all steps at once: W @ each step's columns. Only the recurrence must wait.
     a = params["Wx_enc"] @ vectors.transpose(0, 2, 1) + params["b_enc"]         # (S, 3H, B)
     h, saved = np.zeros((len(params["Wc"]), source.shape[1]), vectors.dtype), []
     for t in range(len(source)):
@@ -261,7 +311,7 @@ def readout(params, h, vectors, from_c):
 
 
 def bridge(params, last):
-    """The encoder's last state (H, B) -> the summary c and the decoder's first state, both (H, B)."""
+    """The encoder's last state (H, B) -> summary c, the decoder's first state, both (H, B)."""
     c = np.tanh(params["Wc"] @ last)
     return c, np.tanh(params["Wb"] @ c)
 
@@ -269,8 +319,8 @@ def bridge(params, last):
 def forward(params, source, target):
     """Source ids (S, B), target ids (T, B) -> mean loss in nats per target token, the cache.
 
-    The target is framed by <bos> and <eos>: the decoder reads all but the last (teacher forcing) and
-    is to predict all but the first. Padding counts nothing.
+    The target is framed by <bos> and <eos>: the decoder reads all but the last (teacher forcing)
+    and is to predict all but the first. Padding counts nothing.
     """
     T, B = len(target) - 1, target.shape[1]
     last, encoded = encode(params, source)
@@ -290,7 +340,8 @@ def forward(params, source, target):
     nats, probs = cross_entropy(logits, target[1:].ravel())
     weight = (target[1:].ravel() != PAD).astype(hidden.dtype)
     weight /= weight.sum()
-    return nats @ weight, (target, encoded, last, c, h0, columns, saved, hidden, read, probs, weight)
+    return nats @ weight, (target, encoded, last, c, h0, columns, saved, hidden, read, probs,
+                           weight)
 
 
 def start(params, source):
@@ -307,13 +358,13 @@ def predict(params, memory, state, words):
 
 
 # %% 4. Backward
-# The rules are those of the language models: product, sum, elementwise, used twice, look-up, softmax
-# with cross-entropy. New is how far they reach: from the last word of the translation back through
-# the decoder, over the bridge, and through the encoder to the first word of the source.
+# The rules are those of the language models: product, sum, elementwise, used twice, look-up,
+# softmax with cross-entropy. New is how far they reach: from the last word of the translation back
+# through the decoder, over the bridge, and through the encoder to the first word of the source.
 #
 # Two things are used in many places, so their gradients are sums of many parts:
-#   c   in the readout of every step, in both gates and the candidate of every decoder step (Wc_dec),
-#       and in the decoder's first state (Wb);
+#   c   in the readout of every step (Oc), in both gates and the candidate of every decoder step
+#       (Wc_dec), and in the decoder's first state (Wb);
 #   E   in the encoder's inputs, in the decoder's inputs, and in the readout (Oy).
 
 def step_backward(Wh, dh, saved):
@@ -337,7 +388,7 @@ def step_backward(Wh, dh, saved):
 
 
 def recurrent_gradient(da, saved):
-    """da (3H, N) of all steps -> the gradient of Wh (3H, H), gates from h_prev, candidate from seen."""
+    """da (3H, N) of all steps -> the gradient of Wh: gates from h_prev, candidate from seen."""
     H = len(da) // 3
     h_prev = np.concatenate([kept[3] for kept in saved], axis=1)
     seen = np.concatenate([kept[4] for kept in saved], axis=1)
@@ -352,13 +403,13 @@ def sum_rows(ids, rows):
 
 
 def backward(params, cache):
-    """The cache of forward -> gradients of the mean loss, a dict like params, E's as (ids, rows)."""
+    """The cache of forward -> gradients of the mean loss: dict like params, E's as (ids, rows)."""
     target, encoded, last, c, h0, columns, saved, hidden, read, probs, weight = cache
     source, vectors, saved_enc = encoded
     first, m = read
     T, B = len(target) - 1, target.shape[1]
     H, N = hidden.shape
-    # forward: loss = the sum of weight * nats; where a target is <pad>, weight and gradient are zero
+    # forward: loss = the sum of weight * nats; where a target is <pad>, the weight is zero
     dlogits = probs * weight
     dlogits[target[1:].ravel(), np.arange(N)] -= weight
     # forward: logits = Wy @ m + by
@@ -380,8 +431,8 @@ def backward(params, cache):
     da = np.concatenate(da, axis=1)
     # forward: a = Wx_dec @ columns + Wc_dec @ c + b_dec
     da_c = da.reshape(-1, T, B).sum(axis=1)
-    grads |= {"Wh_dec": recurrent_gradient(da, saved), "Wx_dec": da @ columns.T, "Wc_dec": da_c @ c.T,
-              "b_dec": da.sum(axis=1, keepdims=True)}
+    grads |= {"Wh_dec": recurrent_gradient(da, saved), "Wx_dec": da @ columns.T,
+              "Wc_dec": da_c @ c.T, "b_dec": da.sum(axis=1, keepdims=True)}
     dcolumns += params["Wx_dec"].T @ da                                 # E, by the decoder's inputs
     dc += params["Wc_dec"].T @ da_c                                     # c, by gates and candidates
     # forward: h0 = tanh(Wb @ c), c = tanh(Wc @ last)
@@ -424,7 +475,7 @@ def clip_gradients(grads, max_norm):
 
 
 class Adam:
-    """Kingma & Ba 2015, Algorithm 1: steps of about lr in every entry, whatever its gradient's scale.
+    """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
 
     m is a running mean of the gradient and v of its square. Both start at zero and after t steps
     have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
@@ -440,7 +491,8 @@ class Adam:
         self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
         self.m = {name: np.zeros_like(param) for name, param in params.items()}
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = {"E": np.zeros((len(params["E"]), 1), params["E"].dtype)} if "E" in params else {}
+        self.rows_t = {name: np.zeros((len(params[name]), 1), params[name].dtype)
+                       for name in params if name == "E"}
 
     def update(self, params, grads, lr):
         """One step with learning rate lr; changes params in place."""
@@ -460,12 +512,12 @@ class Adam:
 
 
 # %% 6. Translating
-# In training the network read the true previous word (teacher forcing); here it reads its own. After
-# a first mistake it is in a situation that training never showed, which is one reason why long
-# sentences are harder. Beam search softens that: it follows several beginnings at once.
+# In training the network read the true previous word (teacher forcing); here it reads its own.
+# After a first mistake it is in a situation that training never showed, which is one reason why
+# long sentences are harder. Beam search softens that: it follows several beginnings at once.
 
 def beam_search(params, source, beam, limit):
-    """Source ids (S, B) -> for each sentence (ids, score, attention (T, S) or None), ids with <eos>.
+    """Source ids (S, B) -> per sentence (ids, score, attention (T, S) or None), ids with <eos>.
 
     Each sentence has `beam` hypotheses. In every step all their continuations compete, and the best
     stay, as many as are not finished yet. Those that end in <eos> are finished and give up their
@@ -520,14 +572,15 @@ def translate_ids(params, sources, beam):
     return found
 
 
-def encode_sentence(sentence, vocab):
-    """A sentence -> its tokens and ids. BadInput if it is empty or has a word unknown to vocab."""
-    tokens = tokenize(sentence)
+def check_prompt(prompt, vocab, min_count):
+    """Say which words of the prompt the model does not know. BadInput if it cannot read them."""
+    tokens = tokenize(prompt)
     unknown = [word for word in tokens if word not in vocab]
-    if not tokens or unknown:
-        raise BadInput(f"--prompt: {'training shows no ' + ', '.join(unknown) if unknown else 'no words'}"
-                       "; use words of the training sentences")
-    return tokens, [vocab.index(word) for word in tokens] + [EOS]
+    if not tokens or unknown and min_count == 1:
+        raise BadInput(f"--prompt: {'no training sentence has ' if tokens else 'it has no words'}"
+                       f"{', '.join(unknown)}; use words of the training sentences")
+    if unknown:
+        print(f"read as <unk>, since training shows them too seldom: {' '.join(unknown)}")
 
 
 def translate(params, vocab, sentence, beam):
@@ -535,8 +588,8 @@ def translate(params, vocab, sentence, beam):
 
     Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>.
     """
-    ids, _, attention = beam_search(params, np.array([encode_sentence(sentence, vocab)[1]]).T, beam,
-                                    2 * len(sentence.split()) + 20)[0]
+    (source, _), = encode_pairs([(tokenize(sentence), [], [])], vocab, len(params["Wy"]))
+    (ids, _, attention), = beam_search(params, pad([source]), beam, 2 * len(source) + 10)
     return [vocab[i] for i in ids if i != EOS], attention
 
 
@@ -550,7 +603,8 @@ def bleu(candidates, references):
     right, total = np.zeros(4), np.zeros(4)
     for candidate, reference in zip(candidates, references):
         for n in range(1, 5):
-            have, want = (Counter(zip(*(words[i:] for i in range(n)))) for words in (candidate, reference))
+            have, want = (Counter(zip(*(words[i:] for i in range(n))))
+                          for words in (candidate, reference))
             right[n - 1] += (have & want).total()
             total[n - 1] += have.total()
     if not right.all():
@@ -579,7 +633,8 @@ def by_length(pairs, words):
 def print_lengths(rows):
     """Print what by_length found."""
     for length, score, exact in rows:
-        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match {exact:5.1f} %")
+        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
+              f"{exact:5.1f} %")
 
 
 def plot_learning(left, middle, history, rows):
@@ -641,12 +696,16 @@ def measure(params, vocab, pairs, ids, beam):
     return bleu(words, [target for _, target, _ in pairs]), 100 * exact, words
 
 
-def save(path, info, arrays):
-    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group and name.
+def save(path, info, arrays, adam, state):
+    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
 
-    It goes to a file beside path that is then renamed. Renaming is atomic: whenever the computer
-    stops, path is the old checkpoint or the new one, never half of either.
+    The optimizer's memory and the state carried to the next window go with them. All is written to
+    a file beside path that is then renamed. Renaming is atomic: whenever the computer stops, path
+    is the old checkpoint or the new one, never half of either.
     """
+    for name, value in vars(adam).items():
+        (arrays if isinstance(value, dict) else info)[name] = value
+    arrays["state"] = {str(i): array for i, array in enumerate(state)}
     flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
     part = path.with_name(path.name + ".part")
     try:
@@ -657,16 +716,8 @@ def save(path, info, arrays):
         part.unlink(missing_ok=True)
 
 
-def keep(path, info, arrays, adam, state):
-    """Save the run together with the optimizer's memory and the state carried to the next window."""
-    for name, value in vars(adam).items():
-        (arrays if isinstance(value, dict) else info)[name] = value
-    arrays["state"] = {str(i): array for i, array in enumerate(state)}
-    save(path, info, arrays)
-
-
 def restore(path):
-    """A file written by save -> info, arrays. BadInput if it is missing, damaged, another lesson's."""
+    """A checkpoint -> info, arrays. BadInput if it is missing, damaged or another lesson's."""
     arrays = {}
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
@@ -694,7 +745,7 @@ def command_line(argv):
     """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
     def fail(message):
         raise BadInput(f"{message}; --help lists the flags")
-    parser = argparse.ArgumentParser(prog=f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
+    parser = argparse.ArgumentParser(f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
                                      argument_default=argparse.SUPPRESS, allow_abbrev=False)
     parser.error = fail
     for name, (default, smallest, text) in SETTINGS.items():
@@ -710,7 +761,7 @@ def command_line(argv):
 
 
 def train(info, arrays, ids, valid, valid_pairs, path, options):
-    """Train up to the planned steps, saving to path on the way -> False if Ctrl-C ended it early."""
+    """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
     settings, params = info["settings"], arrays["params"]
     size = min(settings["batch"], len(ids))
     adam = Adam(params)
@@ -747,15 +798,15 @@ def train(info, arrays, ids, valid, valid_pairs, path, options):
         score, _, _ = measure(params, info["vocab"], valid_pairs[:100], valid[:100], 1)
         if nats < min((row[2] for row in info["history"]), default=math.inf):
             arrays["best"] = {name: param.copy() for name, param in params.items()}
-        info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats, score])
-        info["recent"] = []
-        keep(path, info, arrays, adam, ())
+        train_nats, info["recent"] = sum(info["recent"]) / len(info["recent"]), []
+        info["history"].append([info["step"], train_nats, nats, score])
+        save(path, info, arrays, adam, ())
         seconds = time.perf_counter() - started
         left = round(seconds / (info["step"] - first) * (settings["steps"] - info["step"]))
-        print(f"{info['step']:>5}/{settings['steps']:<6} {info['history'][-1][1]:9.3f} {nats:9.3f}  "
+        print(f"{info['step']:>5}/{settings['steps']:<6} {train_nats:9.3f} {nats:9.3f}  "
               f"BLEU {score:.1f}, gradient norm {norm:.2f}, {tokens / seconds:,.0f} tokens/s, "
               f"{left // 60}:{left % 60:02} left", flush=True)
-    keep(path, info, arrays, adam, ())
+    save(path, info, arrays, adam, ())
     signal.signal(signal.SIGINT, handler)
     return info["step"] == settings["steps"]
 
@@ -780,7 +831,8 @@ def main(argv=None):
         info, arrays = restore(options["load"])
     else:
         kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-        info, arrays = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}, {}
+        info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
+        arrays = {}
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -809,15 +861,16 @@ def main(argv=None):
         vocab, V_out = info["vocab"], info["V_out"]
         ids, valid = encode_pairs(pairs, vocab, V_out), encode_pairs(held_out, vocab, V_out)
         info["examples"] = held_out[:5] if len(pairs) >= 100 else held_out
-        print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out, vocabulary "
-              f"of {len(vocab):,}, {V_out:,} of it for output, "
+        print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out, "
+              f"vocabulary of {len(vocab):,}, {V_out:,} of it for output, "
               f"{sum(param.size for param in arrays['params'].values()):,} parameters")
-        counts = np.bincount(sum((target[1:] for _, target in ids), []), minlength=V_out) + 1
-        unigram = -np.log(counts / counts.sum())[sum((target[1:] for _, target in valid), [])].mean()
+        seen, scored = (np.concatenate([target[1:] for _, target in part]) for part in (ids, valid))
+        counts = np.bincount(seen, minlength=V_out) + 1
+        unigram = -np.log(counts / counts.sum())[scored].mean()
         print(f"to beat: {unigram:.3f} nats per token, of a model that only knows how common each "
               "word is")
     if options["prompt"]:
-        encode_sentence(options["prompt"], info["vocab"])
+        check_prompt(options["prompt"], info["vocab"], settings["min_count"])
     finished = True
     if training:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -825,8 +878,8 @@ def main(argv=None):
         print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
     best = arrays.get("best", arrays["params"])
     if info["history"]:
-        print(f"best held-out score: {min(row[2] for row in info['history']):.4f} nats per token (a "
-              "little optimistic: it also chose the parameters that are kept)")
+        print(f"best held-out score: {min(row[2] for row in info['history']):.4f} nats per token "
+              "(a little optimistic: it also chose the parameters that are kept)")
     print_samples(best, info["vocab"], info["examples"], options["prompt"], options["beam"])
     if training and finished and info["history"]:
         score, exact, words = measure(best, info["vocab"], held_out, valid, options["beam"])
@@ -841,7 +894,7 @@ def command(argv=None):
     """main, with every expected mistake told in one line on standard error -> exit status."""
     try:
         return main(argv)
-    except BrokenPipeError:                     # nobody reads our output any more, as after `| head`
+    except BrokenPipeError:                     # nobody reads our output any more: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -858,4 +911,3 @@ if __name__ == "__main__":
     exit_status = command([] if "ipykernel" in sys.modules else None)
     if exit_status:
         sys.exit(exit_status)
-

@@ -1,47 +1,44 @@
-"""A character-level recurrent neural network in plain NumPy, every gradient derived by hand.
+"""A word-level LSTM in plain NumPy, every gradient derived by hand.
 
-It reads a text one character at a time and learns to say which character comes next. Then it
-writes: it draws a character from its own prediction, reads that, and goes on.
+The LSTM of char_lstm.py reads the word vectors of word_rnn.py.
 
-    python char_rnn.py                                train on data/fables.txt: @TIME@
-    python char_rnn.py --data my.txt --prompt "The "  your own text, and how the samples begin
-    python char_rnn.py --load out/char_rnn.npz        write again from the checkpoint
+    python word_lstm.py                                    train on data/fables.txt: @TIME@
+    python word_lstm.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
+    python word_lstm.py --load out/word_lstm.npz           write again from the checkpoint
 
-This is the first lesson, so it explains everything. The next ones repeat most of it word for word,
-on purpose: `diff char_rnn.py char_lstm.py` shows what the LSTM changes, and nothing else.
+New since word_rnn.py: the cell of char_lstm.py, and nothing else: `diff word_rnn.py word_lstm.py`.
+The repeats are on purpose.
 
 Contents
-    1. Data            text -> characters -> ids -> parallel streams -> windows
-    2. Numerics        softmax and cross-entropy without overflow
+    1. Data            text -> words -> ids -> parallel streams -> windows
+    2. Numerics        sigmoid and cross-entropy without overflow
     3. Forward         one step of the network, then the whole window
-    4. Backward        the same lines undone in reverse order: back-propagation through time
-    5. Optimizer       clipping by the global norm, Adam
+    4. Backward        the same lines undone in reverse order: the sparse gradient
+    5. Optimizer       clipping by the global norm, Adam, both for sparse gradients
     6. Sampling        temperature
-    7. Looking inside  how far back the gradient reaches: the figure
+    7. Looking inside  the map of the word vectors: the figure
     8. Training        evaluation, checkpoint, command line
 
-Notation
-    V  vocabulary size    T  characters in a window    x[t]  ids read at time t (B,)
-    H  hidden units       B  parallel streams          h[t]  hidden state (H, B), a column a stream
-    Wx (H, V)   Wh (H, H)   b (H, 1)   Wy (V, H)   by (V, 1)    the parameters; weights are (out, in)
-    d<name>  the gradient of the loss with respect to <name>, of the same shape
+Notation, as in word_rnn.py, and
+    c[t]  cell state (H, B)    i, f, o  input, forget and output gate (H, B)    g  candidate (H, B)
+    Wx (4H, D)   Wh (4H, H)   b (4H, 1)    the rows of i, f, o and g below each other
 
-The model
-    a[t]      = Wx[:, x[t]] + b + Wh @ h[t-1]      what comes in, and what is remembered
-    h[t]      = tanh(a[t])                         the new memory
-    logits[t] = Wy @ h[t] + by                     a score for every possible next character
-    loss      = mean of -log softmax(logits[t])[x[t+1]]
+The model (* is elementwise)
+    a[t]          = Wx @ E[x[t]].T + b + Wh @ h[t-1]
+    i, f, o       = sigmoid(a[t], first 3H rows)      write? keep? show?
+    g             = tanh(a[t], last H rows)           what could be written
+    c[t]          = f * c[t-1] + i * g                the cell: keep some, add some
+    h[t]          = o * tanh(c[t])
+    logits[t]     = Wy @ h[t] + by
+    loss          = mean of -log softmax(logits[t])[x[t+1]], perplexity = exp(loss)
 
 @RESULT@
-
 Papers, and where this file departs from them
-    Elman 1990, "Finding structure in time": this network, a hidden layer that also reads its own
-        last state. His units were logistic and his gradient was cut after one step; here the units
-        are tanh, and the gradient goes back through the whole window, which is back-propagation
-        through time (Rumelhart, Hinton & Williams 1986; Werbos 1990).
-    Mikolov et al. 2010: the recurrent network as a language model.
-    Pascanu, Mikolov & Bengio 2013: equation 5, why gradients vanish; Algorithm 1, clipping.
-    Kingma & Ba 2015, "Adam": Algorithm 1; the learning rate falls linearly to zero, which is ours.
+    Hochreiter & Schmidhuber 1997, the cell; Gers, Schmidhuber & Cummins 2000, the forget gate; no
+        peephole connections; Jozefowicz et al. 2015, the forget bias of 1. See char_lstm.py.
+    Zaremba et al. 2014: dropout on what comes in and what goes out, not on the recurrence.
+    Pascanu et al. 2013, Algorithm 1: clipping. Kingma & Ba 2015, Algorithm 1: Adam; that it moves
+        only the rows that occurred, each with its own step count, is a departure.
 """
 # /// script
 # requires-python = ">=3.10"
@@ -76,8 +73,8 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "hidden": (256, 1, "hidden units H; more remember more, time grows with the square"),
     "batch": (32, 1, "parallel streams B; fewer make more updates of the same text"),
     "seq_len": (64, 1, "tokens T in a window: as far back as the gradient goes"),
-    "steps": (800, 0, "training steps in all; the learning rate falls to zero over them"),
-    "lr": (4e-3, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
+    "steps": (500, 0, "training steps in all; the learning rate falls to zero over them"),
+    "lr": (8e-3, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
     "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
     "dropout": (0.5, 0, "part of the word vectors' and the outputs' entries zeroed in training"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
@@ -172,11 +169,11 @@ def encode(tokens, vocab):
 
 def encode_held_out(text, vocab):
     """Held-out text -> ids (N,); without <unk> in the vocabulary, unknown words are left out."""
-    tokens = tokenize(text)
-    known = tokens if "<unk>" in vocab else [token for token in tokens if token in set(vocab)]
-    if len(known) < len(tokens):
-        print(f"left out of the held-out score: {len(tokens) - len(known):,} unknown words")
-    return encode(known, vocab)
+    tokens, known = tokenize(text), set(vocab)
+    kept = tokens if "<unk>" in known else [token for token in tokens if token in known]
+    if len(kept) < len(tokens):
+        print(f"left out of the held-out score: {len(tokens) - len(kept):,} unknown words")
+    return encode(kept, vocab)
 
 
 def check_prompt(prompt, vocab):
@@ -279,7 +276,7 @@ def readout(params, h):
 
 
 def forward(params, inputs, targets, state, dropout=0, rng=None):
-    """ids (T, B) both, state -> mean loss in nats per token, the state after, a cache for backward.
+    """inputs, targets: ids (T, B); state -> mean nats per token, state after, cache for backward.
 
     dropout is the part of the entries of all word vectors and outputs that is set to zero, at
     random, in training. The rest grows by 1 / (1 - dropout), which keeps the expected sums.
@@ -311,8 +308,9 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
 #   sum            Y = A + b        dA = dY,  db = dY summed over the columns that b was added to
 #   elementwise    Y = tanh(A)      dA = dY * (1 - Y * Y): the derivative of tanh is 1 - tanh^2
 #   used twice     Y = f(X), Z = g(X)    dX = what comes through Y + what comes through Z
-#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule dW = dY @ onehot.T:
-#                                   each column of dY is added to the column that was looked up
+#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule
+#                                   dW = dY @ onehot.T, which adds each column of dY to the column
+#                                   that was looked up
 #   softmax with   nats = log(sum_j exp(y_j)) - y_target
 #   cross-entropy                   The first part's derivative by y_i is exp(y_i) / sum_j exp(y_j),
 #                                   which is p_i; the second's is 1 at the target: dy = p - onehot
@@ -323,7 +321,7 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
 # the network can remember for longer than T, while each lesson it draws spans T characters at most.
 
 def step_backward(params, dstate, saved):
-    """Undo step: gradients of the state after -> that of a (4H, B), and those of the state before."""
+    """Undo step: gradients of the state after -> that of a (4H, B), and of the state before."""
     (dh, dc), (i, f, o, g, c_prev, tc, _) = dstate, saved
     # forward: h = o * tanh(c), and c went on to the next step too, from where dc came
     do = dh * tc
@@ -371,9 +369,9 @@ def backward(params, cache):
     da = np.concatenate(da, axis=1)
     vectors = np.concatenate([kept[-1] for kept in saved], axis=1)      # (D, N)
     grads |= {"Wx": da @ vectors.T, "Wh": da @ hidden[:, :-B].T, "b": da.sum(axis=1, keepdims=True)}
-    # forward: vector = E[x].T * mask_in. By the product rule dE = onehot @ dvectors.T, and nearly all
-    # of it is zero: only the rows of words that occurred are not. So we keep these rows and their
-    # ids, and never make a V x D array. A word that occurred five times gets the sum of five rows.
+    # forward: vector = E[x].T * mask_in. By the product rule dE = onehot @ dvectors.T, and nearly
+    # all of it is zero: only the rows of words that occurred are not. So we keep these rows and
+    # their ids, and never make a V x D array. A word that occurred five times gets five rows' sum.
     dvectors = params["Wx"].T @ da
     if isinstance(mask_in, np.ndarray):
         dvectors *= np.concatenate(list(mask_in), axis=1)
@@ -399,7 +397,7 @@ def clip_gradients(grads, max_norm):
 
 
 class Adam:
-    """Kingma & Ba 2015, Algorithm 1: steps of about lr in every entry, whatever its gradient's scale.
+    """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
 
     m is a running mean of the gradient and v of its square. Both start at zero and after t steps
     have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
@@ -415,7 +413,8 @@ class Adam:
         self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
         self.m = {name: np.zeros_like(param) for name, param in params.items()}
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = {"E": np.zeros((len(params["E"]), 1), params["E"].dtype)} if "E" in params else {}
+        self.rows_t = {name: np.zeros((len(params[name]), 1), params[name].dtype)
+                       for name in params if name == "E"}
 
     def update(self, params, grads, lr):
         """One step with learning rate lr; changes params in place."""
@@ -438,8 +437,8 @@ class Adam:
 def pick(logits, temperature, rng):
     """logits (V,) -> an id drawn from softmax(logits / temperature); 0 takes the largest.
 
-    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i then
-    wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
+    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i
+    then wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
     """
     return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
 
@@ -488,16 +487,19 @@ def neighbours(E, vocab, word, count):
 
 
 def plot_words(axes, E, vocab):
-    """Write the hundred commonest content words at their first two principal components."""
+    """Write the hundred commonest content words, ordered along their two principal components."""
     words = content_words(vocab, 100)
+    if min(len(words), E.shape[1]) < 2:
+        return                                  # too little for a map
     vectors = E[[vocab.index(word) for word in words]]
     vectors = vectors - vectors.mean(axis=0)
     places = vectors @ np.linalg.svd(vectors, full_matrices=False)[2][:2].T
-    axes.set(xlim=(places[:, 0].min(), places[:, 0].max()), ylim=(places[:, 1].min(), places[:, 1].max()),
-             xlabel="first principal component", ylabel="second", title="A map of the word vectors")
+    places = places.argsort(axis=0).argsort(axis=0)     # ranks, so that the words do not overlap
+    axes.set(xlim=(-5, len(words) + 4), ylim=(-2, len(words) + 1),
+             xlabel="rank along the first principal component", ylabel="rank along the second",
+             title="A map of the word vectors")
     for word, place in zip(words, places):
         axes.annotate(word, place, ha="center", va="center", fontsize=9)
-    axes.margins(0.05)
 
 
 def plot_losses(axes, history):
@@ -505,7 +507,8 @@ def plot_losses(axes, history):
     steps, train, valid = np.array(history).T
     axes.plot(steps, score(train), label="training")
     axes.plot(steps, score(valid), label="held out")
-    axes.set(xlabel="training step", ylabel=UNIT, title="Learning")
+    axes.set(xlabel="training step", ylabel=UNIT, title="Learning",
+             yscale="log" if UNIT == "perplexity" else "linear")
     axes.legend()
 
 
@@ -553,12 +556,16 @@ def evaluate(params, ids, batch, seq_len):
     return total / count
 
 
-def save(path, info, arrays):
-    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group and name.
+def save(path, info, arrays, adam, state):
+    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
 
-    It goes to a file beside path that is then renamed. Renaming is atomic: whenever the computer
-    stops, path is the old checkpoint or the new one, never half of either.
+    The optimizer's memory and the state carried to the next window go with them. All is written to
+    a file beside path that is then renamed. Renaming is atomic: whenever the computer stops, path
+    is the old checkpoint or the new one, never half of either.
     """
+    for name, value in vars(adam).items():
+        (arrays if isinstance(value, dict) else info)[name] = value
+    arrays["state"] = {str(i): array for i, array in enumerate(state)}
     flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
     part = path.with_name(path.name + ".part")
     try:
@@ -569,16 +576,8 @@ def save(path, info, arrays):
         part.unlink(missing_ok=True)
 
 
-def keep(path, info, arrays, adam, state):
-    """Save the run together with the optimizer's memory and the state carried to the next window."""
-    for name, value in vars(adam).items():
-        (arrays if isinstance(value, dict) else info)[name] = value
-    arrays["state"] = {str(i): array for i, array in enumerate(state)}
-    save(path, info, arrays)
-
-
 def restore(path):
-    """A file written by save -> info, arrays. BadInput if it is missing, damaged, another lesson's."""
+    """A checkpoint -> info, arrays. BadInput if it is missing, damaged or another lesson's."""
     arrays = {}
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
@@ -606,7 +605,7 @@ def command_line(argv):
     """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
     def fail(message):
         raise BadInput(f"{message}; --help lists the flags")
-    parser = argparse.ArgumentParser(prog=f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
+    parser = argparse.ArgumentParser(f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
                                      argument_default=argparse.SUPPRESS, allow_abbrev=False)
     parser.error = fail
     for name, (default, smallest, text) in SETTINGS.items():
@@ -622,7 +621,7 @@ def command_line(argv):
 
 
 def train(info, arrays, ids, valid, path, options):
-    """Train up to the planned steps, saving to path on the way -> False if Ctrl-C ended it early."""
+    """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
     settings, params = info["settings"], arrays["params"]
     batch, seq_len = fit(len(ids), settings["batch"], settings["seq_len"])
     if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
@@ -664,7 +663,7 @@ def train(info, arrays, ids, valid, path, options):
             arrays["best"] = {name: param.copy() for name, param in params.items()}
         info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats])
         info["recent"] = []
-        keep(path, info, arrays, adam, state)
+        save(path, info, arrays, adam, state)
         seconds = (time.perf_counter() - started) / (info["step"] - first)
         left = round(seconds * (settings["steps"] - info["step"]))
         print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
@@ -674,7 +673,7 @@ def train(info, arrays, ids, valid, path, options):
             rng = np.random.default_rng([settings["seed"], info["step"]])
             print(indent(sample(params, info["vocab"], options["prompt"], 150,
                                 options["temperature"], rng), " | "), flush=True)
-    keep(path, info, arrays, adam, state)
+    save(path, info, arrays, adam, state)
     signal.signal(signal.SIGINT, handler)
     return info["step"] == settings["steps"]
 
@@ -688,7 +687,8 @@ def main(argv=None):
         info, arrays = restore(options["load"])
     else:
         kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-        info, arrays = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}, {}
+        info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
+        arrays = {}
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -706,6 +706,8 @@ def main(argv=None):
         if info["checksum"] != checksum:
             raise BadInput("the checkpoint was trained on another text; name that one with --data")
         ids, valid = encode(tokens, info["vocab"]), encode_held_out(held_out, info["vocab"])
+        if len(ids) < 3:
+            raise BadInput(f"the text has only {len(ids)} tokens; give a longer one with --data")
         if len(valid) < 3:
             print("too little is held out for a score, so the training text itself is scored")
             valid = ids
@@ -736,7 +738,7 @@ def command(argv=None):
     """main, with every expected mistake told in one line on standard error -> exit status."""
     try:
         return main(argv)
-    except BrokenPipeError:                     # nobody reads our output any more, as after `| head`
+    except BrokenPipeError:                     # nobody reads our output any more: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
@@ -753,6 +755,3 @@ if __name__ == "__main__":
     exit_status = command([] if "ipykernel" in sys.modules else None)
     if exit_status:
         sys.exit(exit_status)
-
-# Try
-#     python char_rnn.py ...

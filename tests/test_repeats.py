@@ -4,14 +4,14 @@ import ast
 from conftest import CHAR, LANGUAGE, LESSONS, ROOT, TRANSLATION, WORD
 
 SHARED = {  # who must have it -> names
-    tuple(LESSONS): "BadInput read_text cross_entropy clip_gradients save restore load keep command_line command",
+    tuple(LESSONS): "BadInput read_text cross_entropy clip_gradients save restore load command_line command",
     tuple(LANGUAGE): "read_data fit windows readout evaluate sample pick plot_losses train main",
     tuple(CHAR): """tokenize detokenize build_vocab encode encode_held_out check_prompt Adam score
         print_baseline new_params gradient_by_lag plot_lags""",
     tuple(WORD): """tokenize detokenize build_vocab encode encode_held_out check_prompt Adam sum_rows score
         print_baseline new_params content_words neighbours plot_words draw""",
     tuple(TRANSLATION): """tokenize read_pairs read_data build_vocab encode_pairs pad batches sum_rows Adam
-        beam_search translate_ids encode_sentence translate bleu evaluate measure by_length
+        beam_search translate_ids check_prompt translate bleu evaluate measure by_length
         plot_learning train print_samples main""",
     tuple(WORD + TRANSLATION): "Adam sum_rows",
     ("bahdanau", "luong"): "forced_attention alignment_error print_alignment plot_alignment draw",

@@ -1,0 +1,50 @@
+"""Draw the README's pictures from the checkpoints that default runs leave in out/.
+
+    for lesson in char_rnn char_lstm char_gru luong; do python $lesson.py; done
+    python tests/make_pictures.py
+"""
+import sys
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+
+def main():
+    import char_gru
+    import char_lstm
+    import char_rnn
+    import luong
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    axes = figure.subplots()
+    lessons = (char_rnn, "tanh RNN"), (char_lstm, "LSTM"), (char_gru, "GRU")
+    for color, (lesson, label) in enumerate(lessons):
+        params, vocab, settings = lesson.load(f"out/{lesson.LESSON}.npz")
+        _, held_out = lesson.read_data(settings["data"], settings["valid"])
+        norms, _ = lesson.gradient_by_lag(params, lesson.encode_held_out(held_out, vocab), 200, 100)
+        norms = norms / np.median(norms[0])
+        low, median, high = np.quantile(norms, (0.1, 0.5, 0.9), axis=1)
+        axes.fill_between(range(len(norms)), low, high, color=f"C{color}", alpha=0.15)
+        axes.semilogy(median, color=f"C{color}", label=label)
+        reach = [int(np.argmax(median < 1 / part)) for part in (10, 100, 1000)]
+        print(f"{label}: median below 1/10, 1/100, 1/1000 from lag", reach)
+    axes.set(xlabel="lag k, characters back", ylim=(1e-10, 10),
+             ylabel="gradient, relative to lag 0 (median and middle 80 %)",
+             title="How far back the gradient of one prediction reaches, held-out text")
+    axes.legend()
+    figure.savefig(ROOT / ".github" / "lags.png", dpi=100)
+    params, vocab, _ = luong.load("out/luong.npz")
+    info, _ = luong.restore("out/luong.npz")
+    pairs = [pair for pair in info["examples"] if 6 <= len(pair[0]) <= 16][:2]
+    figure = Figure(figsize=(12, 6), layout="constrained")
+    for place, pair in zip(figure.subplots(1, 2), pairs):
+        (ids,) = luong.encode_pairs([pair], vocab, info["V_out"])
+        luong.plot_alignment(place, params, pair, ids)
+    figure.savefig(ROOT / ".github" / "alignments.png", dpi=100)
+
+
+if __name__ == "__main__":
+    main()
