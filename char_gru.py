@@ -4,7 +4,7 @@ The gated recurrent unit has the LSTM's idea with fewer parts: no cell beside th
 gates for three. One, z, mixes the old state with a new candidate; the other, r, says which part of
 the old state the candidate may look at.
 
-    python char_gru.py                                train on data/fables.txt: @TIME@
+    python char_gru.py                                train on data/fables.txt: 50 s on two cores
     python char_gru.py --data my.txt --prompt "The "  your own text, and how the samples begin
     python char_gru.py --load out/char_gru.npz        write again from the checkpoint
 
@@ -32,7 +32,14 @@ The model (* is elementwise)
     logits[t] = Wy @ h[t] + by
     loss      = mean of -log softmax(logits[t])[x[t+1]]
 
-@RESULT@
+What a default run prints at the end (seed 0, two cores, 55 seconds)
+    best held-out score: 2.000 bits per character
+    At last to bend it and broke it and laughed. The Nobby Who Speed the Grand So leave the
+    farmer's children called the marpen, and a water right taken the coan from the country ...
+    gradient below 1/10 of that at lag 0: from lag 32 on
+    gradient below 1/100 of that at lag 0: from lag 81 on
+    gradient below 1/1000 of that at lag 0: from lag 153 on
+
 Papers, and where this file departs from them
     Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", equations 5 to
         8: r, z, the mixture, the candidate. z near 1 keeps the old state; r acts before

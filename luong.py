@@ -2,9 +2,10 @@
 
 In bahdanau.py the attention is a part of the decoder's recurrence and must go word by word. Here
 the decoder first runs through, without looking at the source; then all its states look at all
-source words at once, in one product a sentence. @SPEED@
+source words at once, in one product a sentence.
+With the same sizes it trains on 24,500 target tokens a second, bahdanau.py on 16,000.
 
-    python luong.py                                                 train: @TIME@
+    python luong.py                                                 train: 80 s on two cores
     python luong.py --load out/luong.npz --prompt "the crow did not see the big pitcher ."
     python luong.py --score dot                           another way to score: dot, concat
 
@@ -38,7 +39,15 @@ The model (lstm is the step of char_lstm.py)
     logits     = Wy @ vector[t]
     loss       = mean of -log softmax(logits)[y[t]] over real target tokens
 
-@RESULT@
+What a default run prints at the end (seed 0, two cores, 83 seconds)
+    held out, beam 2: BLEU 98.37, exact match 95.2 %
+    sources of about  5.6 tokens: BLEU 100.00, exact match 100.0 %
+    sources of about  7.9 tokens: BLEU 100.00, exact match 100.0 %
+    sources of about  9.9 tokens: BLEU  99.13, exact match  97.0 %
+    sources of about 12.9 tokens: BLEU  99.18, exact match  97.0 %
+    sources of about 18.8 tokens: BLEU  96.52, exact match  82.0 %
+    alignment error rate 0.074 (of a diagonal 0.358, of the best with one link a word 0.033)
+
 Papers, and where this file departs from them
     Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine
         translation": global attention, equations 5 to 7, and its three scores. One layer a side
@@ -751,7 +760,7 @@ def plot_learning(left, middle, history, rows):
     middle.plot(rows[:, 0], rows[:, 2], "s-", label="exact match, %")
     middle.set(xlabel="source length, tokens (mean of each fifth)", ylim=(0, 101),
                title="Held-out quality by length")
-    middle.legend()
+    middle.legend(loc="lower left")
 
 
 def draw(path, params, vocab, pairs, ids, words, history):

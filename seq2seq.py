@@ -3,7 +3,7 @@
 One recurrent network reads a sentence and sums it up in one vector c; another writes the
 translation from c, word by word. Nothing tells them which word belongs to which.
 
-    python seq2seq.py                                                 train: @TIME@
+    python seq2seq.py                                                 train: 60 s on two cores
     python seq2seq.py --load out/seq2seq.npz --prompt "the crow did not see the big pitcher ."
     python seq2seq.py --data data/crow.txt --steps 400                answer each line by the next
 
@@ -37,7 +37,14 @@ The model (gru is the step of char_gru.py; [rz] and [n] its rows for gates and c
     logits    = Wy @ max(s[0::2], s[1::2]) + by                            maxout
     loss      = mean of -log softmax(logits)[y[t]] over real target tokens
 
-@RESULT@
+What a default run prints at the end (seed 0, two cores, 56 seconds)
+    held out, beam 2: BLEU 62.48, exact match 51.5 %
+    sources of about  5.6 tokens: BLEU  97.39, exact match  95.5 %
+    sources of about  7.9 tokens: BLEU  91.23, exact match  83.0 %
+    sources of about  9.9 tokens: BLEU  79.89, exact match  55.0 %
+    sources of about 12.9 tokens: BLEU  61.23, exact match  22.5 %
+    sources of about 18.8 tokens: BLEU  34.33, exact match   1.5 %
+
 Papers, and where this file departs from them
     Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder": equations 5 to
         8 and the appendix. The reset gate acts before the product in both networks, as in the
@@ -651,7 +658,7 @@ def plot_learning(left, middle, history, rows):
     middle.plot(rows[:, 0], rows[:, 2], "s-", label="exact match, %")
     middle.set(xlabel="source length, tokens (mean of each fifth)", ylim=(0, 101),
                title="Held-out quality by length")
-    middle.legend()
+    middle.legend(loc="lower left")
 
 
 def draw(path, params, vocab, pairs, ids, words, history):

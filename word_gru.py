@@ -1,6 +1,6 @@
 """A word-level GRU, the one that PyTorch and cuDNN compute, in plain NumPy, derived by hand.
 
-    python word_gru.py                                    train on data/fables.txt: @TIME@
+    python word_gru.py                          train on data/fables.txt: 60 s on two cores
     python word_gru.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
     python word_gru.py --load out/word_gru.npz            write again from the checkpoint
 
@@ -41,7 +41,14 @@ The model (* is elementwise)
     logits[t] = Wy @ h[t] + by
     loss      = mean of -log softmax(logits[t])[x[t+1]], perplexity = exp(loss)
 
-@RESULT@
+What a default run prints at the end (seed 0, two cores, 61 seconds)
+    best held-out score: 62.011 perplexity
+    In november the river took a log. "Let us see it?" asked the crow. "Where it!" she cried.
+    "I am sorry. Something this morning a little thing," she said. "You are you put it," said ...
+    nearest to said: asked, answered, shouted, cried, whispered, crossed
+    nearest to came: come, went, coming, go, way, crept
+    nearest to went: came, flew, gone, come, go, walking
+
 Papers, and where this file departs from them
     Cho et al. 2014, equations 5 to 8: the GRU; the candidate is that of torch.nn.GRU.
     Zaremba et al. 2014: dropout on what comes in and what goes out, not on the recurrence.
