@@ -426,8 +426,7 @@ def gradient_by_lag(params, ids, lags, places):
     state, saved = init_state(params["Wy"].shape[1], places, np.float64), []
     for x in text[:-1]:
         state, kept = step(params, x, state)
-        saved.append(kept)
-    saved = saved[-lags:]
+        saved = [*saved, kept][-lags:]
     _, dlogits = cross_entropy(readout(params, state[0]), text[-1])
     dlogits[text[-1], np.arange(places)] -= 1
     dstate = (params["Wy"].T @ dlogits, *(np.zeros_like(array) for array in state[1:]))
@@ -725,3 +724,11 @@ if __name__ == "__main__":
     exit_status = command([] if "ipykernel" in sys.modules else None)
     if exit_status:
         sys.exit(exit_status)
+
+# Try, and watch for
+#     python char_gru.py --lr 0.03 --steps 300
+#         2.10 bits in 15 seconds: a high rate that clipping and Adam still carry
+#     python char_gru.py --hidden 64
+#         2.37 bits, not 2.00; and the gradient fades sooner
+#     python char_gru.py --load out/char_gru.npz --prompt "The Crow and the"
+#         a title, and a fable to it

@@ -762,3 +762,11 @@ if __name__ == "__main__":
     exit_status = command([] if "ipykernel" in sys.modules else None)
     if exit_status:
         sys.exit(exit_status)
+
+# Try, and watch for
+#     python word_lstm.py --dropout 0 --steps 200
+#         perplexity 74, against 71 at the same step of a default run
+#     python word_lstm.py --hidden 64 --steps 200
+#         perplexity 108: too small for this vocabulary, or too few steps? Try both
+#     python word_lstm.py --load out/word_lstm.npz --temperature 0
+#         always the likeliest: it says the same line again and again

@@ -745,3 +745,11 @@ if __name__ == "__main__":
     exit_status = command([] if "ipykernel" in sys.modules else None)
     if exit_status:
         sys.exit(exit_status)
+
+# Try, and watch for
+#     python word_rnn.py --dropout 0 --steps 300
+#         perplexity 53 in training, 71 held out: it has begun to learn the text by heart
+#     python word_rnn.py --min-count 5 --steps 300
+#         perplexity 51: easier, for more words are <unk>; compare with the baseline it prints
+#     python word_rnn.py --load out/word_rnn.npz --prompt "The fox and the"
+#         which words can follow?
