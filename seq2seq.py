@@ -814,7 +814,8 @@ def train(info, arrays, ids, valid, valid_pairs, path, options):
               f"BLEU {score:.1f}, gradient norm {norm:.2f}, {tokens / seconds:,.0f} tokens/s, "
               f"{left // 60}:{left % 60:02} left", flush=True)
     save(path, info, arrays, adam, ())
-    signal.signal(signal.SIGINT, handler)
+    if not interrupts:
+        signal.signal(signal.SIGINT, handler)
     return info["step"] == settings["steps"]
 
 

@@ -664,7 +664,8 @@ def train(info, arrays, ids, valid, path, options):
             print(indent(sample(params, info["vocab"], options["prompt"], 150,
                                 options["temperature"], rng), " | "), flush=True)
     save(path, info, arrays, adam, state)
-    signal.signal(signal.SIGINT, handler)
+    if not interrupts:
+        signal.signal(signal.SIGINT, handler)
     return info["step"] == settings["steps"]
 
 
