@@ -57,7 +57,7 @@ Papers, and where this file departs from them
 """
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["numpy>=1.22", "matplotlib>=3.5"]
+# dependencies = ["numpy>=1.22", "matplotlib>=3.6"]
 # ///
 import argparse
 import json
