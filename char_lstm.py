@@ -178,7 +178,7 @@ def windows(ids, batch, seq_len):
     """ids (N,) -> a list of windows (inputs, targets), each (T, B) with T = seq_len or less.
 
     The text is cut into B long streams that are read side by side, one a column, window by window.
-    Every character's target is the one after it. The last window is the rest of the streams, so
+    Every token's target is the one after it. The last window is the rest of the streams, so
     at most B - 1 ids at the very end of the text are never seen.
     """
     length = (len(ids) - 1) // batch
@@ -231,7 +231,7 @@ def init_params(V, H, rng, dtype=np.float32):
 
 
 def init_state(H, B, dtype=np.float32):
-    """The state before the first character: (h, c), both (H, B) zero."""
+    """The state before the first token: (h, c), both (H, B) zero."""
     return np.zeros((H, B), dtype), np.zeros((H, B), dtype)
 
 
@@ -279,6 +279,7 @@ def forward(params, inputs, targets, state):
 #                                   (the sum over the columns of the batch is inside the product)
 #   sum            Y = A + b        dA = dY,  db = dY summed over the columns that b was added to
 #   elementwise    Y = tanh(A)      dA = dY * (1 - Y * Y): the derivative of tanh is 1 - tanh^2
+#                  Y = sigmoid(A)   dA = dY * Y * (1 - Y)
 #   used twice     Y = f(X), Z = g(X)    dX = what comes through Y + what comes through Z
 #   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule
 #                                   dW = dY @ onehot.T, which adds each column of dY to the column
@@ -290,7 +291,7 @@ def forward(params, inputs, targets, state):
 # Back-propagation through time is these rules applied to the unrolled network, last step first.
 # At the start of the window the gradient stops: the *state* came over from the window before, but
 # to follow the gradient there would mean going back to the beginning of the text at every step. So
-# the network can remember for longer than T, while each lesson it draws spans T characters at most.
+# the network can remember for longer than T, while each lesson it draws spans T steps at most.
 
 def step_backward(params, dstate, saved):
     """Undo step: gradients of the state after -> that of a (4H, B), and of the state before."""

@@ -175,7 +175,7 @@ def windows(ids, batch, seq_len):
     """ids (N,) -> a list of windows (inputs, targets), each (T, B) with T = seq_len or less.
 
     The text is cut into B long streams that are read side by side, one a column, window by window.
-    Every character's target is the one after it. The last window is the rest of the streams, so
+    Every token's target is the one after it. The last window is the rest of the streams, so
     at most B - 1 ids at the very end of the text are never seen.
     """
     length = (len(ids) - 1) // batch
@@ -218,7 +218,7 @@ def init_params(V, H, rng, dtype=np.float32):
 
 
 def init_state(H, B, dtype=np.float32):
-    """The state before the first character: (h,), h (H, B) zero."""
+    """The state before the first token: (h,), h (H, B) zero."""
     return (np.zeros((H, B), dtype),)
 
 
@@ -274,7 +274,7 @@ def forward(params, inputs, targets, state):
 # Back-propagation through time is these rules applied to the unrolled network, last step first.
 # At the start of the window the gradient stops: the *state* came over from the window before, but
 # to follow the gradient there would mean going back to the beginning of the text at every step. So
-# the network can remember for longer than T, while each lesson it draws spans T characters at most.
+# the network can remember for longer than T, while each lesson it draws spans T steps at most.
 
 def step_backward(params, dstate, saved):
     """Undo step: gradient of the state after -> that of a (H, B), and that of the state before."""
@@ -457,6 +457,7 @@ def draw(path, params, vocab, valid, history):
     plot_lags(right, gradient_by_lag(params, valid, 200, 100)[0])
     bound = norm_products(params, *gradient_by_lag(params, valid, 40, 4))
     right.semilogy(np.median(bound, axis=1), "--", label="product of the norms of the steps")
+    right.set_ylim(top=1e20)
     right.legend()
     figure.savefig(path, dpi=110)
 

@@ -102,9 +102,9 @@ class BadInput(ValueError):
 
 
 # %% 1. Data
-# Networks compute with numbers, so each distinct character gets an id, its place in the sorted
-# alphabet of the training text. The held-out tenth is never trained on; it shows whether the
-# network has learned the language or the text by heart.
+# Networks compute with numbers, so each word gets an id, its place in a list of the training text's
+# words, commonest first. The held-out tenth is never trained on; it shows whether the network has
+# learned the language or the text by heart.
 
 def read_text(path):
     """A UTF-8 file -> its text, with plain newlines. BadInput if it is anything else."""
@@ -202,7 +202,7 @@ def windows(ids, batch, seq_len):
     """ids (N,) -> a list of windows (inputs, targets), each (T, B) with T = seq_len or less.
 
     The text is cut into B long streams that are read side by side, one a column, window by window.
-    Every character's target is the one after it. The last window is the rest of the streams, so
+    Every token's target is the one after it. The last window is the rest of the streams, so
     at most B - 1 ids at the very end of the text are never seen.
     """
     length = (len(ids) - 1) // batch
@@ -231,8 +231,8 @@ def cross_entropy(logits, targets):
 def init_params(V, D, H, rng, dtype=np.float32):
     """Small random weights, zero biases -> dict of arrays; their dtype is that of all the rest.
 
-    A word's vector is a row of E. It begins small, at a tenth of the other scales, so that what a
-    word learns soon outweighs what it began with; neighbours would be chance otherwise.
+    A word's vector is a row of E. It begins small, so that what a word learns soon outweighs what
+    it began with; with entries of variance 1 the neighbours found below are chance.
     """
     params = {
         "E": rng.normal(0, 0.1, (V, D)),
@@ -246,7 +246,7 @@ def init_params(V, D, H, rng, dtype=np.float32):
 
 
 def init_state(H, B, dtype=np.float32):
-    """The state before the first character: (h,), h (H, B) zero."""
+    """The state before the first token: (h,), h (H, B) zero."""
     return (np.zeros((H, B), dtype),)
 
 
@@ -315,7 +315,7 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
 # Back-propagation through time is these rules applied to the unrolled network, last step first.
 # At the start of the window the gradient stops: the *state* came over from the window before, but
 # to follow the gradient there would mean going back to the beginning of the text at every step. So
-# the network can remember for longer than T, while each lesson it draws spans T characters at most.
+# the network can remember for longer than T, while each lesson it draws spans T steps at most.
 
 def step_backward(params, dstate, saved):
     """Undo step: gradient of the state after -> that of a (H, B), and that of the state before."""
