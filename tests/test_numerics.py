@@ -15,10 +15,10 @@ language = pytest.mark.parametrize("name", LANGUAGE)
 def test_cross_entropy_at_extremes(name, dtype):
     logits = np.array([[1e4, -1e4, 0], [-1e4, 1e4, -40 * math.log(10)]], dtype)
     with np.errstate(all="raise", under="ignore"):
-        nats, probs = module(name).cross_entropy(logits.copy(), np.array([0, 0, 1]))
-    assert nats.dtype == dtype and np.isfinite(probs).all()
+        nats, grad = module(name).cross_entropy(logits.copy(), np.array([0, 0, 1]), 0.5)
+    assert nats.dtype == grad.dtype == dtype and np.isfinite(grad).all()
     assert nats == pytest.approx([0, 2e4, 40 * math.log(10)], rel=1e-6)     # the last: p = 1e-40
-    assert probs.sum(axis=0) == pytest.approx(1)
+    assert grad == pytest.approx(0.5 * np.array([[0, -1, 1], [0, 1, -1]]))
 
 
 @lessons
@@ -26,8 +26,9 @@ def test_cross_entropy_is_log_softmax(name):
     rng = np.random.default_rng(0)
     logits, targets = rng.normal(size=(5, 8)), rng.integers(0, 5, 8)
     p = np.exp(logits) / np.exp(logits).sum(axis=0)
-    nats, probs = module(name).cross_entropy(logits.copy(), targets)
-    assert np.allclose(probs, p) and np.allclose(nats, -np.log(p[targets, range(8)]))
+    nats, grad = module(name).cross_entropy(logits.copy(), targets, np.arange(8.0))
+    assert np.allclose(grad, np.arange(8) * (p - np.eye(5)[:, targets]))
+    assert np.allclose(nats, -np.log(p[targets, range(8)]))
 
 
 @pytest.mark.parametrize("name", [n for n in LESSONS if hasattr(module(n), "sigmoid")])
@@ -176,7 +177,7 @@ def test_gradient_by_lag_is_the_gradient(name):
     def loss(state):
         for x in text[-4:-1]:
             state, _ = lesson.step(params, x[None], state)
-        return lesson.cross_entropy(lesson.readout(params, state[0]), text[-1:])[0][0]
+        return lesson.cross_entropy(lesson.readout(params, state[0]), text[-1:], 1)[0][0]
     slopes = []
     for k, array in enumerate(state):
         for i in np.ndindex(array.shape):
