@@ -1,4 +1,4 @@
-"""Draw the README's pictures from the checkpoints that default runs leave in out/.
+"""Draw the README's picture from the checkpoints that default runs leave in out/.
 
     for lesson in char_rnn char_lstm char_gru luong; do python $lesson.py; done
     python tests/make_pictures.py
@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import char_gru                                             # noqa: E402
+import char_lstm                                            # noqa: E402
+import char_rnn                                             # noqa: E402
+import luong                                                # noqa: E402
 
-def main():
-    import char_gru
-    import char_lstm
-    import char_rnn
-    import luong
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    axes = figure.subplots()
+
+def plot_lags(axes):
+    """Gradient norm against lag for the three character models, and print how far it reaches."""
     lessons = (char_rnn, "tanh RNN"), (char_lstm, "LSTM"), (char_gru, "GRU")
     for color, (lesson, label) in enumerate(lessons):
         params, vocab, settings = lesson.load(f"out/{lesson.LESSON}.npz")
@@ -32,19 +32,24 @@ def main():
         reach = [int(np.argmax(median < 1 / part)) for part in (10, 100, 1000)]
         print(f"{label}: median below 1/10, 1/100, 1/1000 from lag", reach)
     axes.set(xlabel="lag k, characters back", ylim=(1e-10, 10),
-             ylabel="gradient, relative to lag 0 (median and middle 80 %)",
-             title="How far back the gradient of one prediction reaches, held-out text")
+             ylabel="gradient, relative to lag 0 (median, middle 80 %)",
+             title="How far back the gradient of one prediction reaches")
     axes.legend()
-    figure.savefig(ROOT / ".github" / "lags.png", dpi=100)
+
+
+def plot_alignment(axes):
+    """The attention of luong.py on a held-out sentence."""
     params, vocab, _ = luong.load("out/luong.npz")
     info, _ = luong.restore("out/luong.npz")
-    pairs = [pair for pair in info["examples"] if 6 <= len(pair[0]) <= 16][:2]
-    figure = Figure(figsize=(12, 6), layout="constrained")
-    for place, pair in zip(figure.subplots(1, 2), pairs):
-        (ids,) = luong.encode_pairs([pair], vocab, info["V_out"])
-        luong.plot_alignment(place, params, pair, ids)
-    figure.savefig(ROOT / ".github" / "alignments.png", dpi=100)
+    pair = next(pair for pair in info["examples"] if 7 <= len(pair[0]) <= 13)
+    (ids,) = luong.encode_pairs([pair], vocab, info["V_out"])
+    luong.plot_alignment(axes, params, pair, ids)
+    axes.set_title("Where the translator looks, word by word (circles: true links)")
 
 
 if __name__ == "__main__":
-    main()
+    figure = Figure(figsize=(13, 5.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    plot_alignment(left)
+    plot_lags(right)
+    figure.savefig(ROOT / ".github" / "lessons.png", dpi=100)
