@@ -138,7 +138,7 @@ def tokenize(text):
     been tokenized by somebody: it is split at white space, and its lines end at line ends.
     """
     ends = r"\n\s*\n|\n\s*$" if "\n\n" in text and "<unk>" not in text else r"\n"
-    text = re.sub(rf"\s*({ends})\s*", " <eos> ", text.lstrip())
+    text = re.sub(rf"(?<!\s)\s*({ends})\s*", " <eos> ", text.lstrip())
     if "<unk>" in text:
         return text.split()
     return re.findall(r"<eos>|\w+(?:['\u2019-]\w+)*|[^\w\s]", text.lower())
@@ -502,7 +502,7 @@ def plot_words(axes, E, vocab):
              xlabel="rank along the first principal component", ylabel="rank along the second",
              title="A map of the word vectors")
     for word, place in zip(words, places):
-        axes.annotate(word, place, ha="center", va="center", fontsize=9)
+        axes.annotate(word[:20], place, ha="center", va="center", fontsize=9)
 
 
 def plot_losses(axes, history):
@@ -570,7 +570,7 @@ def save(path, info, arrays, adam, state):
         (arrays if isinstance(value, dict) else info)[name] = value
     arrays["state"] = {str(i): array for i, array in enumerate(state)}
     flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")    # two runs may share a folder
     try:
         with open(part, "wb") as file:
             np.savez(file, info=json.dumps(info), **flat)
@@ -618,9 +618,17 @@ def command_line(argv):
     given = vars(parser.parse_args(argv))
     for name, value in given.items():
         smallest, largest = SETTINGS[name][1], 10**8 if isinstance(value, int) else 1e300
+        largest = 0.99 if name == "dropout" else largest
         if smallest is not None and not smallest <= value <= largest:
             fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
     return given
+
+
+def check_finite(value, step, lr):
+    """BadInput if the loss or the gradient's norm has run away."""
+    if not math.isfinite(value):
+        raise BadInput(f"the loss is not finite any more at step {step}; try --lr {lr / 3:.2g}; "
+                       "the last checkpoint is kept")
 
 
 def train(info, arrays, ids, valid, path, options):
@@ -653,15 +661,14 @@ def train(info, arrays, ids, valid, path, options):
         loss, state, cache = forward(params, *parts[window], state, **noise)
         grads, _ = backward(params, cache)
         norm = clip_gradients(grads, settings["clip"])
-        if not math.isfinite(loss + norm):
-            raise BadInput(f"the loss is not finite any more at step {info['step']}; try "
-                           f"--lr {settings['lr'] / 3:.2g}; the last checkpoint is kept")
+        check_finite(loss + norm, info["step"], settings["lr"])
         adam.update(params, grads, settings["lr"] * (1 - info["step"] / settings["steps"]))
         info["step"] += 1
         info["recent"].append(float(loss))
         if info["step"] % settings["every"] and info["step"] not in (10, settings["steps"]):
             continue
         nats = evaluate(params, valid, batch, seq_len)
+        check_finite(nats, info["step"], settings["lr"])     # before it replaces a good one
         if nats < min((row[2] for row in info["history"]), default=math.inf):
             arrays["best"] = {name: param.copy() for name, param in params.items()}
         info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats])
@@ -740,17 +747,27 @@ def main(argv=None):
 @np.errstate(all="ignore")                      # train finds a loss that is not finite by itself
 def command(argv=None):
     """main, with every expected mistake told in one line on standard error -> exit status."""
+    if hasattr(sys.stdout, "reconfigure"):      # the terminal may lack letters that the text has
+        sys.stdout.reconfigure(errors="backslashreplace")
+    handler = signal.getsignal(signal.SIGINT)
     try:
-        return main(argv)
+        try:
+            return main(argv)
+        finally:
+            signal.signal(signal.SIGINT, handler)
+            print(end="", flush=True)
     except BrokenPipeError:                     # nobody reads our output any more: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
         return 130
-    except (BadInput, ImportError, MemoryError) as error:
+    except (BadInput, MemoryError) as error:
         message = error
+    except ImportError as error:                # Matplotlib draws last, when all else is done
+        message = f"{error}, so there is no picture; the rest is done: pip install matplotlib"
     except OSError as error:
-        message = f"cannot write {error.filename or 'to --out'} ({error.strerror}); change --out"
+        message = (f"cannot write {error.filename or 'all'} ({error.strerror}); make room, or "
+                   "write elsewhere with --out")
     print(f"{LESSON}.py: error: {message}", file=sys.stderr)
     return 2
 

@@ -403,3 +403,80 @@ def test_luong_scores(tmp_path, capsys):
         assert lesson.command([*flags, "--score", score]) == 0
     assert lesson.command([*flags, "--score", "product"]) == 2
     assert "--score product" in capsys.readouterr().err
+
+
+@language
+def test_a_picture_that_can_always_be_drawn(name, text, tmp_path, capsys):
+    """The last update may be one after which nothing is finite."""
+    done = run_lesson(name, "--data", text, *small(name), "--lr", "1e300", "--steps", 1, cwd=tmp_path, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "not finite" in done.stderr
+    assert not (tmp_path / "out" / f"{name}.npz").exists()
+
+
+@language
+def test_parameters_that_are_not_finite_never_replace_a_checkpoint(name, text, tmp_path, capsys):
+    checkpoint = a_checkpoint(name, tmp_path, text)
+    before = checkpoint.read_bytes()
+    assert module(name).command(["--data", str(text), *small(name), "--lr", "1e300", "--every", "1", "--steps", "9",
+                                 "--out", str(checkpoint.parent)]) == 2
+    assert "the last checkpoint is kept" in capsys.readouterr().err and checkpoint.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", [name for name in LANGUAGE if name.startswith("word")])
+@pytest.mark.parametrize("dropout", ["1", "1.5"])
+def test_dropout_of_everything(name, dropout, text, tmp_path, capsys):
+    assert module(name).command(["--data", str(text), *small(name), "--steps", "2", "--dropout", dropout,
+                                 "--out", str(tmp_path)]) == 2
+    assert f"--dropout {float(dropout)} is not between 0 and" in capsys.readouterr().err
+
+
+@language
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8:strict"])
+def test_a_terminal_that_lacks_letters_of_the_text(name, encoding, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)        # run_lesson always sets utf-8 and would hide it
+    (tmp_path / "t.txt").write_text("\u03b1\u03b2\u03b3 \u03b4\u03ad\u03bd\u03c4 \U0001f98a.\n" * 60, encoding="utf-8")
+    done = subprocess.run([sys.executable, str(ROOT / f"{name}.py"), "--data", "t.txt", *small(name), "--steps", "5",
+                           "--out", b"o\xff"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0 and done.stderr == b"" and b"picture: " in done.stdout
+
+
+@language
+def test_a_pipe_closed_before_the_last_line_ends_quietly(name, text, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    process = start(name, "--data", text, *small(name), "--steps", 5, cwd=tmp_path)
+    wait_for(process, "best held-out")
+    process.stdout.close()                                  # while the picture is drawn
+    assert process.wait(timeout=30) == 141 and process.stderr.read() == ""
+
+
+@language
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_output_to_a_full_disk(name, text, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, str(ROOT / f"{name}.py"), "--data", str(text), *small(name), "--steps",
+                               "5"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--out" not in done.stderr
+
+
+@pytest.mark.parametrize("name", CHAR)
+def test_a_text_of_one_character(name, tmp_path):
+    (tmp_path / "t.txt").write_text("a" * 100)
+    done = run_lesson(name, "--data", "t.txt", *small(name), "--steps", 5, cwd=tmp_path)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", [name for name in LANGUAGE if name.startswith("word")])
+def test_splitting_takes_time_in_proportion(name):
+    started = time.perf_counter()
+    assert module(name).tokenize("a" + " " * 50_000 + "b") == ["a", "b"]
+    assert time.perf_counter() - started < 1
+
+
+@language
+def test_the_interrupt_handler_is_given_back_after_an_error(name, text, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    assert module(name).command(["--data", str(text), *small(name), "--lr", "1e38", "--steps", "400",
+                                 "--out", str(tmp_path)]) == 2
+    after = signal.signal(signal.SIGINT, before)
+    assert after is before
