@@ -447,15 +447,14 @@ def plot_losses(axes, history):
 
 def plot_lags(axes, norms):
     """Draw norms by lag, the median and the middle 80 % of places, and print how far they reach."""
+    norms = np.maximum(norms, 1e-30)            # a logarithmic axis has no place for zero
     low, median, high = np.quantile(norms, (0.1, 0.5, 0.9), axis=1)
-    if not high.max() > 0:
-        return                                  # a text of a single character has no gradient
     axes.fill_between(range(len(norms)), low, high, alpha=0.25, label="middle 80 % of places")
     axes.semilogy(median, label="median")
     axes.set(xlabel="lag k, characters back", ylabel="norm of dL[t] / d state[t-k]",
-             title="How far back the gradient reaches", ylim=(1e-10, 10 * high.max()))
+             title="How far back the gradient reaches", ylim=(1e-10, max(10 * high.max(), 1)))
     for part in (10, 100, 1000):
-        below = np.flatnonzero(median < median[0] / part)
+        below = np.flatnonzero(median <= median[0] / part)
         print(f"gradient below 1/{part} of that at lag 0: "
               + (f"from lag {below[0]} on" if len(below) else f"not up to lag {len(norms) - 1}"))
 
@@ -702,9 +701,12 @@ def command(argv=None):
             return main(argv)
         finally:
             signal.signal(signal.SIGINT, handler)
-            print(end="", flush=True)
+            try:
+                print(end="", flush=True)
+            except OSError:                     # what is left must not fail again at the very end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise
     except BrokenPipeError:                     # nobody reads our output any more: `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
         return 130
@@ -713,8 +715,8 @@ def command(argv=None):
     except ImportError as error:                # Matplotlib draws last, when all else is done
         message = f"{error}, so there is no picture; the rest is done: pip install matplotlib"
     except OSError as error:
-        message = (f"cannot write {error.filename or 'all'} ({error.strerror}); make room, or "
-                   "write elsewhere with --out")
+        message = (f"cannot write {error.filename or 'the output'} ({error.strerror}); make room, "
+                   "or write elsewhere")
     print(f"{LESSON}.py: error: {message}", file=sys.stderr)
     return 2
 

@@ -929,9 +929,12 @@ def command(argv=None):
             return main(argv)
         finally:
             signal.signal(signal.SIGINT, handler)
-            print(end="", flush=True)
+            try:
+                print(end="", flush=True)
+            except OSError:                     # what is left must not fail again at the very end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise
     except BrokenPipeError:                     # nobody reads our output any more: `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt:
         return 130
@@ -940,8 +943,8 @@ def command(argv=None):
     except ImportError as error:                # Matplotlib draws last, when all else is done
         message = f"{error}, so there is no picture; the rest is done: pip install matplotlib"
     except OSError as error:
-        message = (f"cannot write {error.filename or 'all'} ({error.strerror}); make room, or "
-                   "write elsewhere with --out")
+        message = (f"cannot write {error.filename or 'the output'} ({error.strerror}); make room, "
+                   "or write elsewhere")
     print(f"{LESSON}.py: error: {message}", file=sys.stderr)
     return 2
 
