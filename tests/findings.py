@@ -60,7 +60,7 @@ def equal_hidden(name):
     vocab, V_out = bahdanau.build_vocab(bahdanau.read_data(settings)[0], settings)
 
     def size(name, H):
-        params = module(name).init_params(len(vocab), V_out, settings["embed"], H,
+        params = module(name).init_params(len(vocab), V_out, defaults(module(name))["embed"], H,
                                           np.random.default_rng(0))
         return sum(param.size for param in params.values())
     budget = size("bahdanau", settings["hidden"])
