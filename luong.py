@@ -272,7 +272,7 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32, score="general"):
 
     Wx, Wh and b hold the rows of the gates i, f, o and of the candidate g below each other; the
     forget gate's bias begins at 1. score is dot, general or concat; the parameters tell which.
-    general begins as dot: from a random Wa, one seed of three never found where to look.
+    general begins near dot: without the unit matrix one seed of three never found where to look.
     """
     def weight(rows, columns):
         return rng.normal(0, columns**-0.5, (rows, columns))
@@ -282,7 +282,7 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32, score="general"):
         "Wx_dec": weight(4 * H, D), "Wh_dec": weight(4 * H, H), "b_dec": np.zeros((4 * H, 1)),
         "Wc": weight(H, 2 * H), "Wy": weight(V_out, H),
     }
-    scores = {"dot": {}, "general": {"Wa": np.eye(H)},
+    scores = {"dot": {}, "general": {"Wa": np.eye(H) + weight(H, H)},
               "concat": {"Wa": weight(H, 2 * H), "va": weight(1, H)}}
     if score not in scores:
         raise BadInput(f"--score {score} is none of {', '.join(scores)}")
