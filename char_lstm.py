@@ -4,7 +4,7 @@ The memory of char_rnn.py is rewritten at every step, and the gradient that goes
 multiplied by a matrix each time. The LSTM keeps its memory in a cell instead, c, that is only added
 to and scaled by gates: switches between 0 and 1 that the network learns to set.
 
-    python char_lstm.py                                train on data/fables.txt: 60 s on two cores
+    python char_lstm.py                                train on data/fables.txt: 40 s on two cores
     python char_lstm.py --data my.txt --prompt "The "  your own text, and how the samples begin
     python char_lstm.py --load out/char_lstm.npz       write again from the checkpoint
 
@@ -34,7 +34,7 @@ The model (* is elementwise)
     logits[t]     = Wy @ h[t] + by
     loss          = mean of -log softmax(logits[t])[x[t+1]]
 
-What a default run prints at the end (seed 0, two cores, 63 seconds)
+What a default run prints at the end (seed 0, two cores, 39 seconds)
     best held-out score: 2.007 bits per character
     An old began to meet of corner, and eaten the water ran at duck, leaving the brown ring.
     "Then the way it is gold and laughing, and for a row of the marten called him the wall was ...

@@ -3,7 +3,7 @@
 It reads a text one character at a time and learns to say which character comes next. Then it
 writes: it draws a character from its own prediction, reads that, and goes on.
 
-    python char_rnn.py                                train on data/fables.txt: 60 s on two cores
+    python char_rnn.py                                train on data/fables.txt: 30 s on two cores
     python char_rnn.py --data my.txt --prompt "The "  your own text, and how the samples begin
     python char_rnn.py --load out/char_rnn.npz        write again from the checkpoint
 
@@ -32,10 +32,10 @@ The model
     logits[t] = Wy @ h[t] + by                     a score for every possible next character
     loss      = mean of -log softmax(logits[t])[x[t+1]]
 
-What a default run prints at the end (seed 0, two cores, 60 seconds)
+What a default run prints at the end (seed 0, two cores, 31 seconds)
     best held-out score: 2.140 bits per character
-    Anthrough then, and the corner in the same and stood a saced. It laughed, the wall. The
-    table was not the henself and held out the snake on the tall your coat for it: could not be ...
+    Antop and begar, and his voice as well as well. "There saw dormouse the spoke the sun. At the
+    village with up to the river, and the first benning the crow he liked in the wall when the ...
     gradient below 1/10 of that at lag 0: from lag 14 on
     gradient below 1/100 of that at lag 0: from lag 29 on
     gradient below 1/1000 of that at lag 0: from lag 43 on
