@@ -794,7 +794,7 @@ def command(argv=None):
 
 
 if __name__ == "__main__":
-    exit_status = command([] if "ipykernel" in sys.modules else None)
+    exit_status = command([] if "ipykernel" in Path(sys.argv[0]).name else None)
     if exit_status:
         sys.exit(exit_status)
 
