@@ -144,7 +144,7 @@ def read_pairs(path, max_length):
     In a text without tabs every line is answered by the next one. BadInput names a bad line.
     """
     lines = [line for line in enumerate(read_text(path).split("\n"), 1) if line[1].strip()]
-    if lines and "\t" not in lines[0][1]:
+    if not any("\t" in line for _, line in lines):
         lines = [(n, f"{line}\t{answer}") for (n, line), (_, answer) in zip(lines, lines[1:])]
     pairs = []
     for number, line in lines:

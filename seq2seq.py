@@ -141,7 +141,7 @@ def read_pairs(path, max_length):
     In a text without tabs every line is answered by the next one. BadInput names a bad line.
     """
     lines = [line for line in enumerate(read_text(path).split("\n"), 1) if line[1].strip()]
-    if lines and "\t" not in lines[0][1]:
+    if not any("\t" in line for _, line in lines):
         lines = [(n, f"{line}\t{answer}") for (n, line), (_, answer) in zip(lines, lines[1:])]
     pairs = []
     for number, line in lines:
@@ -687,10 +687,11 @@ def draw(path, params, vocab, pairs, ids, words, history):
     some = [i for i in range(len(pairs)) if len(pairs[i][0]) <= 8][:24] or [0]
     c, _ = bridge(params, encode(params, pad([ids[i][0] for i in some]))[0])
     summaries = c.T - c.T.mean(axis=0)
-    places = summaries @ np.linalg.svd(summaries, full_matrices=False)[2][:2].T
+    summaries = np.pad(summaries, ((0, 0), (0, 1)))         # two dimensions even where H is 1
+    places = summaries @ np.linalg.svd(summaries)[2][:2].T
     axes["S"].scatter(*places.T, s=12)
     for i, place in zip(some, places):
-        axes["S"].annotate(" ".join(pairs[i][0]), place, fontsize=9, ha="center",
+        axes["S"].annotate(" ".join(pairs[i][0]), place, fontsize=9, ha="center", parse_math=False,
                            xytext=(0, 4), textcoords="offset points")
     axes["S"].set(title="Summaries c of held-out sentences, first two principal components")
     axes["S"].margins(0.12)
