@@ -1033,7 +1033,8 @@ def main(argv=None):
     if training:
         path.parent.mkdir(parents=True, exist_ok=True)
         finished = train(info, arrays, ids, valid, held_out, path, options)
-        print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
+        print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}",
+              flush=True)
     best = arrays.get("best", arrays["params"])
     if info["history"]:
         print(f"best held-out score: {min(row[2] for row in info['history']):.4f} nats per token "

@@ -712,7 +712,8 @@ def main(argv=None):
     if training:
         path.parent.mkdir(parents=True, exist_ok=True)
         finished = train(info, arrays, ids, valid, path, options)
-        print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
+        print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}",
+              flush=True)
     if info["history"]:
         print(f"best held-out score: {score(min(row[2] for row in info['history'])):.3f} {UNIT} "
               "(a little optimistic: it also chose the parameters that are kept)")
