@@ -55,7 +55,7 @@ from itertools import count
 from pathlib import Path
 
 SEED = 620                      # the year B.C. in which Aesop is said to have been born
-SENTENCES = 16_000
+SENTENCES = 22_000
 SHORTEST, LONGEST = 3, 30       # English tokens, the full stop included
 
 
