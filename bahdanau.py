@@ -155,14 +155,16 @@ def read_pairs(path, max_length):
             raise BadInput(f"{path}, line {number}: a sentence, a tab and its translation are "
                            "needed; mend or remove that line")
         links = []
-        if re.fullmatch(r"\d+-\d+( \d+-\d+)*", third.strip()):
+        if re.fullmatch(r"\d{1,4}-\d{1,4}( \d{1,4}-\d{1,4})*", third.strip()):
             links = [tuple(map(int, link.split("-"))) for link in third.split()]
+            links = [(s, t) for s, t in links if s < len(source) and t < len(target)]
         pairs.append((source, target, links))
     kept = [pair for pair in pairs if max(len(pair[0]), len(pair[1])) <= max_length]
     if len(kept) < len(pairs):
         print(f"left out: {len(pairs) - len(kept):,} pairs with more than {max_length} tokens")
     if not kept:
-        raise BadInput(f"{path} has no pair to learn from; give tab-separated pairs with --data")
+        raise BadInput(f"{path} has no pair of at most {max_length} tokens; name another file, or "
+                       "raise --max-length")
     return kept
 
 
@@ -176,7 +178,10 @@ def read_data(settings):
     if settings["valid"]:
         seen = {tuple(source) for source, _, _ in pairs}
         valid = read_pairs(settings["valid"], settings["max_length"])
-        return pairs, [pair for pair in valid if tuple(pair[0]) not in seen]
+        valid = [pair for pair in valid if tuple(pair[0]) not in seen]
+        if not valid:
+            raise BadInput(f"training has all sources of {settings['valid']}; leave --valid out")
+        return pairs, valid
     sources = sorted({tuple(source) for source, _, _ in pairs})
     np.random.default_rng(settings["seed"]).shuffle(sources)
     count = min(1000, len(sources) // 10) if len(pairs) >= 100 else 0
@@ -277,7 +282,8 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
         return rng.normal(0, columns**-0.5, (rows, columns))
 
     def recurrent():
-        return np.concatenate([np.linalg.svd(rng.normal(size=(H, H)))[0] for _ in range(3)])
+        u, _, v = np.linalg.svd(rng.normal(size=(3, H, H)))
+        return (u @ v).reshape(3 * H, H)            # the orthogonal ones next to random ones
     params = {
         "E": rng.normal(0, 0.1, (V, D)),
         "Wx_fwd": weight(3 * H, D), "Wh_fwd": recurrent(), "b_fwd": np.zeros((3 * H, 1)),
@@ -625,11 +631,11 @@ def beam_search(params, source, beam, limit):
     the highest log-probability per word, <eos> counted, and unfinished ones count only if nothing
     was finished. With beam 1 this is greedy search.
     """
-    S, B = source.shape
+    B = source.shape[1]
     memory, state = start(params, np.repeat(source, beam, axis=1))      # column b * beam + k
     total = np.where(np.arange(beam) == 0, 0.0, -np.inf) + np.zeros((B, 1))     # log p (B, beam)
     words = np.full((B * beam, 1), BOS)
-    looked = np.zeros((B * beam, 0, S))
+    looked = [[]] * (B * beam)                      # the attention of each word, row by row
     best = [(-np.inf, None, None) for _ in range(B)]
     finished = np.zeros(B, int)
     for length in range(1, limit + 1):
@@ -647,19 +653,20 @@ def beam_search(params, source, beam, limit):
         words = np.concatenate([words[parents], top.reshape(-1, 1) % V], axis=1)
         state = tuple(array[:, parents] for array in state)
         if attention is not None:
-            looked = np.concatenate([looked[parents], attention.T[parents][:, None]], axis=1)
-        for b, k in zip(*np.nonzero(total > -np.inf)):
+            looked = [[*looked[row], new] for row, new in zip(parents, attention.T[parents])]
+        alive = total > -np.inf
+        ended = alive & (words[:, -1] == EOS).reshape(B, beam)
+        finished += ended.sum(axis=1)
+        cut_off = alive & ((length == limit) & (finished == 0))[:, None]
+        for b, k in zip(*np.nonzero(ended | cut_off)):
             row = b * beam + k
-            ended = words[row, -1] == EOS
-            if ended or (length == limit and not finished[b]):
-                if total[b, k] / length > best[b][0]:
-                    best[b] = total[b, k] / length, words[row, 1:].tolist(), looked[row]
-            if ended:
-                finished[b] += 1
-                total[b, k] = -np.inf
+            if total[b, k] / length > best[b][0]:
+                best[b] = total[b, k] / length, words[row, 1:].tolist(), looked[row]
+        total[ended] = -np.inf
         if (total == -np.inf).all():
             break
-    return [(ids, score, None if attention is None else look) for score, ids, look in best]
+    return [(ids, score, None if attention is None else np.array(look))
+            for score, ids, look in best]
 
 
 def translate_ids(params, sources, beam):
@@ -698,7 +705,8 @@ def bleu(candidates, references):
 
     The geometric mean of the precisions of 1- to 4-grams, each n-gram of a candidate counted at
     most as often as its reference has it, times a penalty for candidates that are too short. The
-    counts are summed over the corpus first: a single sentence often has no 4-gram right.
+    counts are summed over the corpus first: a single sentence often has no 4-gram right. Lengths
+    of n-grams that no candidate reaches are left out.
     """
     right, total = np.zeros(4), np.zeros(4)
     for candidate, reference in zip(candidates, references):
@@ -707,7 +715,8 @@ def bleu(candidates, references):
                           for words in (candidate, reference))
             right[n - 1] += (have & want).total()
             total[n - 1] += have.total()
-    if not right.all():
+    right, total = right[total > 0], total[total > 0]
+    if not (right.size and right.all()):
         return 0.0
     length, wanted = sum(map(len, candidates)), sum(map(len, references))
     penalty = 1 if length > wanted else math.exp(1 - wanted / length)
@@ -751,7 +760,7 @@ def print_alignment(params, pairs, ids):
         attention = forced_attention(params, source, target)
         for b, i in enumerate(part):
             S, T = len(ids[i][0]) - 1, len(ids[i][1]) - 2
-            links = {link for link in pairs[i][2] if link[0] < S and link[1] < T}
+            links = set(pairs[i][2])
             if links:
                 true.append(links)
                 guessed.append({(int(attention[t, :S, b].argmax()), t) for t in range(T)})
@@ -812,7 +821,7 @@ def plot_learning(left, middle, history, rows):
 def draw(path, params, vocab, pairs, ids, words, history):
     """Write the lesson's picture to path."""
     from matplotlib.figure import Figure        # here, so that all else runs without it
-    warnings.filterwarnings("ignore", message="Glyph")      # a character that the font lacks
+    warnings.filterwarnings("ignore", category=UserWarning)     # letters that the font lacks
     rows = by_length(pairs, words)
     print_lengths(rows)
     print_alignment(params, pairs, ids)
@@ -1011,14 +1020,14 @@ def main(argv=None):
         if info["checksum"] != checksum:
             raise BadInput("the checkpoint was trained on other pairs; name those with --data")
         if not held_out:
-            print("fewer than a hundred pairs: nothing is held out, the training pairs are scored")
-        held_out = held_out or pairs
+            print("too few sentences to hold some out: the training pairs are scored")
         # Scores on the way are of the first held-out pairs: put all lengths among them.
         order = np.random.default_rng(settings["seed"]).permutation(len(held_out))
-        held_out = [held_out[i] for i in order] if len(pairs) >= 100 else held_out
+        held_out = [held_out[i] for i in order]
+        info["examples"] = held_out[:5] or pairs[:100]
+        held_out = held_out or pairs
         vocab, V_out = info["vocab"], info["V_out"]
         ids, valid = encode_pairs(pairs, vocab, V_out), encode_pairs(held_out, vocab, V_out)
-        info["examples"] = held_out[:5] if len(pairs) >= 100 else held_out
         print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out, "
               f"vocabulary of {len(vocab):,}, {V_out:,} of it for output, "
               f"{sum(param.size for param in arrays['params'].values()):,} parameters")

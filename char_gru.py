@@ -495,7 +495,7 @@ def plot_lags(axes, norms):
 def draw(path, params, vocab, valid, history):
     """Write the lesson's picture to path."""
     from matplotlib.figure import Figure        # here, so that all else runs without it
-    warnings.filterwarnings("ignore", message="Glyph")      # a character that the font lacks
+    warnings.filterwarnings("ignore", category=UserWarning)     # letters that the font lacks
     figure = Figure(figsize=(13, 9), layout="constrained")
     axes = figure.subplot_mosaic("LR;UU")
     plot_losses(axes["L"], history)

@@ -518,7 +518,7 @@ def plot_losses(axes, history):
 def draw(path, params, vocab, valid, history):
     """Write the lesson's picture to path, and print neighbours."""
     from matplotlib.figure import Figure        # here, so that all else runs without it
-    warnings.filterwarnings("ignore", message="Glyph")      # a character that the font lacks
+    warnings.filterwarnings("ignore", category=UserWarning)     # letters that the font lacks
     for word in content_words(vocab, 5):
         print(f"nearest to {word}: {', '.join(neighbours(params['E'], vocab, word, 6))}")
     figure = Figure(figsize=(16, 9), layout="constrained")

@@ -150,7 +150,7 @@ def test_no_held_out_source_is_in_training(name):
     settings = {key: row[0] for key, row in lesson.SETTINGS.items()}
     train, valid = lesson.read_data(settings)
     assert not {tuple(s) for s, _, _ in train} & {tuple(s) for s, _, _ in valid}
-    assert len(valid) == 1000 and len(train) + len(valid) == 16000
+    assert len(valid) == 1000 and len(train) + len(valid) == 22000
     assert all(links for _, _, links in train)
 
 
@@ -211,3 +211,47 @@ def test_batches_hold_every_pair_once(name):
         spread = np.mean([np.ptp([len(ids[i][0]) for i in part]) for part in parts])
         assert spread < 4 and max(map(len, parts)) == 32
     assert len(parts) == math.ceil(1000 / 32)
+
+
+@translation
+def test_links_that_point_outside_are_dropped(name, tmp_path):
+    (tmp_path / "p.tsv").write_text(f"a b\tc\t0-0 1-0 2-0 0-1\na b\tc\t{'9' * 5000}-0\n")
+    links = [links for _, _, links in module(name).read_pairs(tmp_path / "p.tsv", 50)]
+    assert links == [[(0, 0), (1, 0)], []]
+
+
+@translation
+def test_a_finished_translation_is_preferred_at_the_limit(name):
+    """After one word twelve hypotheses hold all words, <eos> among them, likely or not."""
+    lesson = module(name)
+    for seed in range(20):
+        ((ids, _, _),) = lesson.beam_search(small_model(lesson, V_out=6, seed=seed),
+                                            lesson.pad([[4, 10, 2]]), 12, 1)
+        assert ids == [lesson.EOS]
+
+
+@translation
+def test_bleu_of_sentences_too_short_for_four_grams(name):
+    bleu = module(name).bleu
+    assert bleu([["a", "b"]], [["a", "b"]]) == pytest.approx(100)
+    assert bleu([["a", "b"]], [["a", "c"]]) == 0 and bleu([[]], [["a"]]) == 0
+
+
+@translation
+def test_held_out_pairs_that_training_has(name, tmp_path, capsys):
+    """A single source is not split; a --valid with nothing new is refused by name."""
+    lesson = module(name)
+    (tmp_path / "p.tsv").write_text("".join(f"a fox .\tun renard {n} .\n" for n in range(120)))
+    (tmp_path / "v.tsv").write_text("a fox .\tun renard .\n")
+    settings = {key: row[0] for key, row in lesson.SETTINGS.items()} | {"data": tmp_path / "p.tsv"}
+    assert [len(part) for part in lesson.read_data(settings)] == [120, 0]
+    flags = ["--data", tmp_path / "p.tsv", "--out", tmp_path, "--valid", tmp_path / "v.tsv"]
+    assert lesson.command([str(flag) for flag in flags]) == 2
+    assert "v.tsv; leave --valid out" in capsys.readouterr().err
+
+
+@translation
+def test_a_first_line_without_a_tab_is_named(name, tmp_path, capsys):
+    (tmp_path / "p.tsv").write_text("English French\na\tb\nc\td\n")
+    assert module(name).command(["--data", str(tmp_path / "p.tsv"), "--out", str(tmp_path)]) == 2
+    assert "line 1: a sentence, a tab" in capsys.readouterr().err
