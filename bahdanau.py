@@ -21,22 +21,23 @@ Contents
     8. Training        evaluation, checkpoint, command line
 
 Notation, as in seq2seq.py, and
-    s  decoder states (H, B)    note[j]  annotation of source word j (2H, B)
+    fwd, bwd  states of the encoder's two directions (H, B)    s  decoder states (H, B)
+    notes[j]  annotation of source word j (2H, B)    keys[j]  its half of the score (H, B)
     alpha[i, j]  weight of source word j for target word i    context[i]  (2H, B)
-    fwd, bwd  the encoder's two directions    Ws, Wa (H, H)   Ua (H, 2H)   va (1, H)
-    Wc_dec (3H, 2H)   Uo (2M, H)   Vo (2M, D)   Co (2M, 2H)
+    Ws, Wa (H, H)   Ua (H, 2H)   va (1, H)   Wc_dec (3H, 2H)   Uo (2M, H)   Vo (2M, D)   Co (2M, 2H)
 
-The model (gru as in the paper: z lets the new content in)
-    f[j]       = gru(Wh_fwd, Wx_fwd @ E[x[j]] + b_fwd, f[j-1])             from the first word on
-    b[j]       = gru(Wh_bwd, Wx_bwd @ E[x[j]] + b_bwd, b[j+1])             from the last word on
-    note[j]    = [f[j]; b[j]]                                       the word and its surroundings
-    s[0]       = tanh(Ws @ b[1])
-    e[i, j]    = va @ tanh(Wa @ s[i-1] + Ua @ note[j])             does j fit what comes next?
+The model (gru as in seq2seq.py, but (1 - z) * h + z * n, as in the paper: z lets the new in)
+    fwd[j]     = gru(Wh_fwd, Wx_fwd @ E[x[j]] + b_fwd, fwd[j-1])           from the first word on
+    bwd[j]     = gru(Wh_bwd, Wx_bwd @ E[x[j]] + b_bwd, bwd[j+1])           from the last word on
+    notes[j]   = [fwd[j]; bwd[j]]                                   the word and its surroundings
+    s[0]       = tanh(Ws @ bwd[1])
+    keys[j]    = Ua @ notes[j]
+    e[i, j]    = va @ tanh(Wa @ s[i-1] + keys[j])                  does j fit what comes next?
     alpha[i]   = softmax of e[i] over the source words
-    context[i] = sum over j of alpha[i, j] * note[j]
+    context[i] = sum over j of alpha[i, j] * notes[j]
     s[i]       = gru(Wh_dec, Wx_dec @ E[y[i-1]] + Wc_dec @ context[i] + b_dec, s[i-1])
-    m          = Uo @ s[i-1] + Vo @ E[y[i-1]] + Co @ context[i] + bo       the state before the step
-    logits     = Wy @ max(m[0::2], m[1::2]) + by
+    wide       = Uo @ s[i-1] + Vo @ E[y[i-1]] + Co @ context[i] + bo       the state before the step
+    logits     = Wy @ max(wide[0::2], wide[1::2]) + by                     maxout
     loss       = mean of -log softmax(logits)[y[i]] over real target tokens
 
 What a default run prints at the end (seed 0, two cores, 85 seconds)
@@ -74,7 +75,6 @@ import warnings
 import zlib
 from collections import Counter
 from pathlib import Path
-from textwrap import indent
 
 import numpy as np
 
@@ -283,7 +283,7 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
 
     def recurrent():
         u, _, v = np.linalg.svd(rng.normal(size=(3, H, H)))
-        return (u @ v).reshape(3 * H, H)            # the orthogonal ones next to random ones
+        return (u @ v).reshape(3 * H, H)            # the orthogonal matrices nearest to random ones
     params = {
         "E": rng.normal(0, 0.1, (V, D)),
         "Wx_fwd": weight(3 * H, D), "Wh_fwd": recurrent(), "b_fwd": np.zeros((3 * H, 1)),
@@ -327,7 +327,7 @@ def encode_direction(params, name, source, vectors, order):
 
 
 def encode(params, source):
-    """Source ids (S, B) -> annotations (S, 2H, B), keys (S, H, B), the decoder's state, saved.
+    """Source ids (S, B) -> annotations (S, 2H, B), keys (S, H, B), hide (S, B), s_0, saved.
 
     The annotation of a word is what the forward encoder knows after it, and what the backward
     encoder knows after it, coming from the end: the word with all its surroundings.
@@ -336,8 +336,10 @@ def encode(params, source):
     fwd, saved_fwd = encode_direction(params, "fwd", source, vectors, range(len(source)))
     bwd, saved_bwd = encode_direction(params, "bwd", source, vectors, reversed(range(len(source))))
     notes = np.concatenate([fwd, bwd], axis=1)
-    keys = params["Ua"] @ notes         # the source's half of the score: the same for every word t
-    return notes, keys, np.tanh(params["Ws"] @ bwd[0]), (source, vectors, saved_fwd, saved_bwd)
+    keys = params["Ua"] @ notes         # once: they are the same for every word of the target
+    hide = np.where(source != PAD, 0, -np.inf).astype(notes.dtype)      # to be added to the scores
+    s = np.tanh(params["Ws"] @ bwd[0])
+    return notes, keys, hide, s, (source, vectors, saved_fwd, saved_bwd)
 
 
 def attend(params, notes, keys, hide, s_prev):
@@ -359,11 +361,11 @@ def readout(params, s_prev, vectors, context):
 
     Maxout: of every two rows the larger goes on, so two linear functions share a unit.
     """
-    s = params["Uo"] @ s_prev
-    s += params["Vo"] @ vectors                     # in place, for a fresh array is slow
-    s += params["Co"] @ context
-    s += params["bo"]
-    pairs = s.reshape(len(s) // 2, 2, -1)
+    wide = params["Uo"] @ s_prev
+    wide += params["Vo"] @ vectors                  # in place, for a fresh array is slow
+    wide += params["Co"] @ context
+    wide += params["bo"]
+    pairs = wide.reshape(len(wide) // 2, 2, -1)
     first = pairs[:, 0] >= pairs[:, 1]
     m = np.where(first, pairs[:, 0], pairs[:, 1])                       # (M, N)
     logits = params["Wy"] @ m
@@ -372,14 +374,13 @@ def readout(params, s_prev, vectors, context):
 
 
 def forward(params, source, target):
-    """Source ids (S, B), target ids (T, B) -> mean loss in nats per target token, the cache.
+    """Source ids (S, B), target ids (T + 1, B) -> mean loss in nats per token, the cache.
 
     The target is framed by <bos> and <eos>: the decoder reads all but the last (teacher forcing)
     and is to predict all but the first. Padding counts nothing and is not attended to.
     """
     T, B = len(target) - 1, target.shape[1]
-    notes, keys, s, encoded = encode(params, source)
-    hide = np.where(source != PAD, 0, -np.inf).astype(s.dtype)
+    notes, keys, hide, s, encoded = encode(params, source)
     vectors = params["E"][target[:-1]]                                  # (T, B, D)
     a = params["Wx_dec"] @ vectors.transpose(0, 2, 1) + params["b_dec"]
     states, contexts, looks, saved = [s], [], [], []
@@ -393,19 +394,19 @@ def forward(params, source, target):
     # The state of step t is needed by the attention of t + 1, so that part goes word by word. The
     # readout does not feed back: all T steps at once. It reads the states before each step.
     before = np.concatenate(states[:-1], axis=1)                        # (H, T * B)
-    columns, contexts = vectors.reshape(T * B, -1).T, np.concatenate(contexts, axis=1)
-    logits, read = readout(params, before, columns, contexts)
-    weight = (target[1:].ravel() != PAD).astype(s.dtype)              # padding counts nothing
+    vectors, contexts = vectors.reshape(T * B, -1).T, np.concatenate(contexts, axis=1)
+    logits, read = readout(params, before, vectors, contexts)
+    weight = (target[1:].ravel() != PAD).astype(s.dtype)
     weight /= weight.sum()
     nats, dlogits = cross_entropy(logits, target[1:].ravel(), weight)
-    return nats @ weight, (target, encoded, notes, states, columns, contexts, looks, saved, before,
+    return nats @ weight, (target, encoded, notes, states, vectors, contexts, looks, saved, before,
                            read, dlogits)
 
 
 def start(params, source):
     """Source ids (S, B) -> memory, state for predict: tuples of arrays, a column a sentence."""
-    notes, keys, s, _ = encode(params, source)
-    return (notes, keys, np.where(source != PAD, 0, -np.inf).astype(s.dtype)), (s,)
+    notes, keys, hide, s, _ = encode(params, source)
+    return (notes, keys, hide), (s,)
 
 
 def predict(params, memory, state, words):
@@ -423,12 +424,14 @@ def predict(params, memory, state, words):
 # dalpha_j / de_k = alpha_j * ([j = k] - alpha_k), so
 #   de_k = sum_j dalpha_j * alpha_j * ([j = k] - alpha_k)
 #        = alpha_k * (dalpha_k - sum_j dalpha_j * alpha_j).
-# With cross-entropy behind it, this sum collapses to p - onehot, because the loss looks at a single
-# entry. Here every alpha_j matters, and the sum stays: each weight's gradient counts as far as it
-# differs from the weighted mean of all. At padding alpha is exactly 0, and so is the gradient.
+# With cross-entropy behind it, dalpha is -1 / alpha at the target and 0 elsewhere, so the sum is -1
+# and alpha - onehot is left. Here every alpha_j matters, and the sum stays: each weight's gradient
+# counts as far as it differs from the weighted mean of all. At padding alpha is exactly 0, and so
+# is the gradient.
 #
-# The annotations are used by every context and every score, the state s by three: the next step,
-# the next attention and the readout.
+# The annotations are used by every context and every score, and the first one's backward half by
+# s_0; the state before a word by three: the step, the attention, the readout. The state after the
+# last word is used by nothing, so its gradient is zero.
 
 def step_backward(Wh, dh, saved):
     """Undo step: the gradient of the state after -> that of a (3H, B), and of the state before."""
@@ -486,7 +489,8 @@ def encode_direction_backward(params, name, encoded, saved, dstates, order):
     S, H, B = dstates.shape
     dh, da = np.zeros((H, B), dstates.dtype), np.empty((3 * H, S * B), dstates.dtype)
     for t in order:
-        # forward: h = new, or h_prev where the source is padded; the gradient goes the same way
+        # forward: h = new where the source has a word, else h: the gradient follows what was taken,
+        # so at padding da is 0, and E and the weights hear nothing of it
         real, now = source[t] != PAD, slice(t * B, (t + 1) * B)
         dh = dh + dstates[t]
         da[:, now], dh_prev = step_backward(params["Wh_" + name], dh * real, saved[t])
@@ -497,24 +501,30 @@ def encode_direction_backward(params, name, encoded, saved, dstates, order):
     return grads, params["Wx_" + name].T @ da
 
 
-def backward(params, cache):
-    """The cache of forward -> gradients of the mean loss: dict like params, E's as (ids, rows)."""
-    (target, encoded, notes, states, columns, contexts, looks, saved, before,
-     read, dlogits) = cache
-    source, _, saved_fwd, saved_bwd = encoded
+def readout_backward(params, dlogits, s_prev, vectors, context, read):
+    """Undo readout: -> gradients of its parameters, and of s_prev, vectors and context."""
     first, m = read
-    T, B, S = len(target) - 1, target.shape[1], len(source)
-    H, N = before.shape
-    # forward: loss = the sum of weight * nats; cross_entropy has made dlogits already
     # forward: logits = Wy @ m + by
     grads = {"Wy": dlogits @ m.T, "by": dlogits.sum(axis=1, keepdims=True)}
     dm = params["Wy"].T @ dlogits
-    # forward: m = the larger of each pair of rows of s: only that one moved the loss
-    ds = np.stack([dm * first, dm * ~first], axis=1).reshape(-1, N)
-    # forward: s = Uo @ before + Vo @ columns + Co @ contexts + bo
-    grads |= {"Uo": ds @ before.T, "Vo": ds @ columns.T, "Co": ds @ contexts.T,
-              "bo": ds.sum(axis=1, keepdims=True)}
-    dbefore, dcolumns, dread = params["Uo"].T @ ds, params["Vo"].T @ ds, params["Co"].T @ ds
+    # forward: m = the larger of each pair of rows of wide: only that one moved the loss
+    dwide = np.stack([dm * first, dm * ~first], axis=1).reshape(-1, dm.shape[1])
+    # forward: wide = Uo @ s_prev + Vo @ vectors + Co @ context + bo
+    grads |= {"Uo": dwide @ s_prev.T, "Vo": dwide @ vectors.T, "Co": dwide @ context.T,
+              "bo": dwide.sum(axis=1, keepdims=True)}
+    return grads, *(params[name].T @ dwide for name in ("Uo", "Vo", "Co"))
+
+
+def backward(params, cache):
+    """The cache of forward -> gradients of the mean loss: dict like params, E's as (ids, rows)."""
+    (target, encoded, notes, states, vectors, contexts, looks, saved, before,
+     read, dlogits) = cache
+    source, _, saved_fwd, saved_bwd = encoded
+    T, B, S = len(target) - 1, target.shape[1], len(source)
+    H, N = before.shape
+    # forward: loss = the sum of weight * nats; cross_entropy has made dlogits already
+    grads, dbefore, dvectors, dread = readout_backward(params, dlogits, before, vectors, contexts,
+                                                       read)
     dstate, dkeys, dva = np.zeros_like(states[0]), np.zeros_like(looks[0][1]), 0
     da, dq = np.empty((3 * H, N), dstate.dtype), np.empty((H, N), dstate.dtype)
     dcontexts = np.empty_like(contexts)
@@ -524,36 +534,36 @@ def backward(params, cache):
         da[:, now], dstate = step_backward(params["Wh_dec"], dstate, saved[t])
         dcontext = dcontexts[:, now] = params["Wc_dec"].T @ da[:, now] + dread[:, now]
         dpre, dva_t = attend_backward(params, notes, dcontext, looks[t])
-        # forward: u = tanh(keys + Wa @ s_prev), the keys the same at every step
+        # forward: u = tanh(keys + q), q = Wa @ s_prev. The keys are the same at every step, so
+        # dkeys is a sum over t; q is the same at every source word, so dq is a sum over those.
         dkeys += dpre
         dva += dva_t
         dq[:, now] = dpre.sum(axis=0)
         # The state before was used three times: by the step, the attention and the readout.
         dstate += params["Wa"].T @ dq[:, now] + dbefore[:, now]
-    grads |= {"Wh_dec": recurrent_gradient(da, saved), "Wx_dec": da @ columns.T,
+    grads |= {"Wh_dec": recurrent_gradient(da, saved), "Wx_dec": da @ vectors.T,
               "Wc_dec": da @ contexts.T, "b_dec": da.sum(axis=1, keepdims=True),
               "Wa": dq @ before.T, "va": dva}
-    dcolumns += params["Wx_dec"].T @ da
-    # forward: keys = Ua @ notes, and context_t = sum_j alpha_tj * notes_j at every t: for each
-    # sentence a product of (2H, T) and (T, S), batched over the sentences.
+    dvectors += params["Wx_dec"].T @ da
+    # forward: keys = Ua @ notes, at every source word: all columns (S, B) side by side
     flat = [array.transpose(1, 0, 2).reshape(-1, S * B) for array in (dkeys, notes)]
     grads["Ua"] = flat[0] @ flat[1].T
     dnotes = params["Ua"].T @ dkeys
+    # forward: context_t = sum_j alpha_tj * notes_j, so dnotes_j = sum_t alpha_tj * dcontext_t
     alphas = np.stack([alpha for alpha, _ in looks])                    # (T, S, B)
-    dnotes += (np.ascontiguousarray(dcontexts.reshape(2 * H, T, B).transpose(2, 0, 1))
-               @ np.ascontiguousarray(alphas.transpose(2, 0, 1))).transpose(2, 1, 0)
+    dnotes += np.einsum("htb,tsb->shb", dcontexts.reshape(2 * H, T, B), alphas)
     # forward: s_0 = tanh(Ws @ bwd[0])
-    ds0 = dstate * (1 - states[0]**2)
-    grads["Ws"] = ds0 @ notes[0, H:].T
-    dnotes[0, H:] += params["Ws"].T @ ds0
-    dvectors = 0
+    dpre = dstate * (1 - states[0]**2)                                  # of Ws @ bwd[0]
+    grads["Ws"] = dpre @ notes[0, H:].T
+    dnotes[0, H:] += params["Ws"].T @ dpre
+    dvectors_enc = 0
     for name, kept, half, order in (("fwd", saved_fwd, slice(0, H), reversed(range(S))),
                                     ("bwd", saved_bwd, slice(H, 2 * H), range(S))):
         more, part = encode_direction_backward(params, name, encoded, kept, dnotes[:, half], order)
         grads |= more
-        dvectors = dvectors + part
+        dvectors_enc = dvectors_enc + part
     grads["E"] = sum_rows(np.concatenate([source.ravel(), target[:-1].ravel()]),
-                          np.concatenate([dvectors, dcolumns], axis=1).T)
+                          np.concatenate([dvectors_enc, dvectors], axis=1).T)
     return grads
 
 
@@ -729,7 +739,7 @@ def bleu(candidates, references):
 # the true links between the words of a pair.
 
 def forced_attention(params, source, target):
-    """Source (S, B), target (T, B) -> attention (T - 1, S, B) while the target is read."""
+    """Source (S, B), target (T + 1, B) -> attention (T, S, B) while the target is read."""
     memory, state = start(params, source)
     rows = []
     for words in target[:-1]:
@@ -794,13 +804,6 @@ def by_length(pairs, words):
     return np.array(rows)
 
 
-def print_lengths(rows):
-    """Print what by_length found."""
-    for length, score, exact in rows:
-        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
-              f"{exact:5.1f} %")
-
-
 def plot_learning(left, middle, history, rows):
     """Draw the learning curves, and BLEU and exact match by source length."""
     steps, train, valid, scores = np.array(history).T
@@ -823,7 +826,9 @@ def draw(path, params, vocab, pairs, ids, words, history):
     from matplotlib.figure import Figure        # here, so that all else runs without it
     warnings.filterwarnings("ignore", category=UserWarning)     # letters that the font lacks
     rows = by_length(pairs, words)
-    print_lengths(rows)
+    for length, score, exact in rows:
+        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
+              f"{exact:5.1f} %")
     print_alignment(params, pairs, ids)
     figure = Figure(figsize=(14, 16), layout="constrained")
     axes = figure.subplot_mosaic("LM;AB;CD", height_ratios=(1, 1.4, 1.4))
@@ -927,7 +932,7 @@ def check_finite(value, step, lr):
                        "the last checkpoint is kept")
 
 
-def train(info, arrays, ids, valid, valid_pairs, path, options):
+def train(info, arrays, ids, valid, valid_pairs, path):
     """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
     settings, params = info["settings"], arrays["params"]
     size = min(settings["batch"], len(ids))
@@ -941,9 +946,8 @@ def train(info, arrays, ids, valid, valid_pairs, path, options):
     handler = signal.signal(signal.SIGINT, interrupt)
     print(f"{'step':>12} {'training':>9} {'held out':>9}  nats per token; BLEU of 100 sentences")
     started, first, tokens = time.perf_counter(), info["step"], 0
-    parts, epoch = None, None
+    per_epoch, parts, epoch = -(-len(ids) // size), None, None
     while info["step"] < settings["steps"] and not interrupts:
-        per_epoch = -(-len(ids) // size)
         if epoch != info["step"] // per_epoch:  # a new pass over the data, in a new order
             epoch = info["step"] // per_epoch
             parts = batches(ids, size, np.random.default_rng([settings["seed"], epoch]))
@@ -980,13 +984,12 @@ def train(info, arrays, ids, valid, valid_pairs, path, options):
 
 def print_samples(params, vocab, pairs, prompt, beam):
     """Translate the prompt, or without one show a few pairs: input, output, reference."""
-    if prompt:
-        words, _ = translate(params, vocab, prompt, beam)
-        print(f"Input:     {prompt}\nOutput:    {' '.join(words)}")
-    for source, target, _ in [] if prompt else pairs:
-        words, _ = translate(params, vocab, " ".join(source), beam)
-        print(f"Input:     {' '.join(source)}\nOutput:    {' '.join(words)}")
-        print(f"Reference: {' '.join(target)}\n")
+    shown = [(" ".join(source), " ".join(target)) for source, target, _ in pairs]
+    for source, target in [(prompt, "")] if prompt else shown:
+        words, _ = translate(params, vocab, source, beam)
+        print(f"Input:     {source}\nOutput:    {' '.join(words)}")
+        if target:
+            print(f"Reference: {target}\n")
 
 
 def main(argv=None):
@@ -1041,7 +1044,7 @@ def main(argv=None):
     finished = True
     if training:
         path.parent.mkdir(parents=True, exist_ok=True)
-        finished = train(info, arrays, ids, valid, held_out, path, options)
+        finished = train(info, arrays, ids, valid, held_out, path)
         print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}",
               flush=True)
     best = arrays.get("best", arrays["params"])

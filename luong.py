@@ -1,8 +1,8 @@
 """Translation with multiplicative attention after the recurrence, in plain NumPy, derived by hand.
 
 In bahdanau.py the attention is a part of the decoder's recurrence and must go word by word. Here
-the decoder first runs through, without looking at the source; then all its states look at all
-source words at once, in one product a sentence.
+the decoder, in training, first runs through with nothing of the source but the state it began with;
+then all its states look at all source words at once, in one product a sentence.
 At the default sizes it trains on 35,000 target tokens a second, bahdanau.py on 22,200.
 
     python luong.py                                                 train: 75 s on two cores
@@ -55,7 +55,9 @@ Papers, and where this file departs from them
         last attentional vector and so tell it what it has already translated; the paper gains from
         it, but then attention could not wait until the loop has ended. No local attention.
         The source is reversed as there (after Sutskever et al. 2014); figure and alignment error
-        rate use the sentence's own order.
+        rate use the sentence's own order. First values: variance 1 / columns (E 0.1^2), the unit
+        matrix added to general's Wa, forget gates' biases 1, where the paper has U(-0.1, 0.1); the
+        norm clipped to 1, not 5; one E for both languages, not two.
     Gers et al. 2000: the LSTM with a forget gate, as in char_lstm.py. Och & Ney 2003: the alignment
         error rate. Papineni et al. 2002: BLEU.
     Pascanu et al. 2013, Algorithm 1: clipping. Kingma & Ba 2015: Adam, with sparse updates of E as
@@ -77,7 +79,6 @@ import warnings
 import zlib
 from collections import Counter
 from pathlib import Path
-from textwrap import indent
 
 import numpy as np
 
@@ -277,7 +278,7 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32, score="general"):
 
     Wx, Wh and b hold the rows of the gates i, f, o and of the candidate g below each other; the
     forget gate's bias begins at 1. score is dot, general or concat; the parameters tell which.
-    general begins near dot: without the unit matrix one seed of three never found where to look.
+    general begins as dot plus noise: with noise alone one seed of three never found where to look.
     """
     def weight(rows, columns):
         return rng.normal(0, columns**-0.5, (rows, columns))
@@ -313,11 +314,10 @@ def step(Wh, a, state):
 
 
 def encode(params, source):
-    """Source ids (S, B) -> states hbar (S, H, B), the last state (h, c), what backward needs.
+    """Source ids (S, B) -> states hbar (B, S, H), hide (B, 1, S), last state (h, c), saved.
 
-    The source is read from its end. A one-directional encoder knows at each word only what it has
-    read so far; read backwards, the first words of the source are the freshest when the decoder
-    begins, and those are what it begins with.
+    The source is read from its end, so a state knows its word and all words after it. The first
+    words, with which the translation mostly begins, are the freshest when the decoder starts.
     """
     vectors = params["E"][source]                                       # (S, B, D)
     # The inputs of all steps at once: W @ each step's columns. Only the recurrence must wait.
@@ -329,35 +329,36 @@ def encode(params, source):
         real = source[t] != PAD                     # a padded step leaves the state alone
         state = tuple(np.where(real, after, before) for after, before in zip(new, state))
         states[t] = state[0]
-    return np.stack(states), state, (source, vectors, saved)
+    hide = np.where(source != PAD, 0, -np.inf).astype(vectors.dtype).T[:, None]
+    return by_sentence(np.stack(states)), hide, state, (source, vectors, saved)
 
 
-def attend(params, hbar, hide, hidden):
-    """Decoder states (B, T, H), encoder states hbar (B, S, H), hide (B, 1, S), -inf at padding.
+def attend(params, hbar, hide, asking):
+    """Encoder states hbar (B, S, H), hide (B, 1, S), -inf at padding, decoder states (B, T, H)
 
     -> contexts (B, T, H), weights alpha (B, T, S), saved. The decoder's recurrence does not wait
-    for the contexts, so all T steps are served at once, by a product of (T, H) and (H, S) for each
+    for the contexts, so all T states ask at once, by a product of (T, H) and (H, S) for each
     sentence.
     """
     u = None
     if "va" in params:                              # concat: va @ tanh(Wa @ [h; hbar])
-        H = hidden.shape[2]
-        from_h, from_s = hidden @ params["Wa"][:, :H].T, hbar @ params["Wa"][:, H:].T
+        H = asking.shape[2]
+        from_h, from_s = asking @ params["Wa"][:, :H].T, hbar @ params["Wa"][:, H:].T
         u = np.tanh(from_h[:, :, None] + from_s[:, None])               # (B, T, S, H)
         e = u @ params["va"][0]
     elif "Wa" in params:                            # general: h @ Wa @ hbar
-        e = hidden @ params["Wa"] @ hbar.transpose(0, 2, 1)
+        e = asking @ params["Wa"] @ hbar.transpose(0, 2, 1)
     else:                                           # dot: h @ hbar
-        e = hidden @ hbar.transpose(0, 2, 1)
+        e = asking @ hbar.transpose(0, 2, 1)
     e = e + hide
     alpha = np.exp(e - e.max(axis=2, keepdims=True))
     alpha /= alpha.sum(axis=2, keepdims=True)
     return alpha @ hbar, alpha, u
 
 
-def readout(params, context, hidden):
-    """Contexts (H, N), states (H, N) -> logits (V_out, N), attentional vectors (H, N)."""
-    vector = np.tanh(params["Wc"] @ np.concatenate([context, hidden]))
+def readout(params, pair):
+    """Contexts and below them states, (2H, N) -> logits (V_out, N), attentional vectors (H, N)."""
+    vector = np.tanh(params["Wc"] @ pair)
     return params["Wy"] @ vector, vector
 
 
@@ -372,14 +373,13 @@ def columns(array):
 
 
 def forward(params, source, target):
-    """Source ids (S, B), target ids (T, B) -> mean loss in nats per target token, the cache.
+    """Source ids (S, B), target ids (T + 1, B) -> mean loss in nats per token, the cache.
 
     The target is framed by <bos> and <eos>: the decoder reads all but the last (teacher forcing)
     and is to predict all but the first. Padding counts nothing and is not attended to.
     """
     T, B = len(target) - 1, target.shape[1]
-    states, state, encoded = encode(params, source)
-    hbar, hide = by_sentence(states), hidden_padding(source, states.dtype)
+    hbar, hide, state, encoded = encode(params, source)
     vectors = params["E"][target[:-1]]                                  # (T, B, D)
     a = params["Wx_dec"] @ vectors.transpose(0, 2, 1) + params["b_dec"]
     hidden, saved = [], []
@@ -388,27 +388,21 @@ def forward(params, source, target):
         hidden.append(state[0])
         saved.append(kept)
     # Here the time loop ends, and attention, attentional vector and output follow for all steps.
-    hidden = np.stack(hidden)
-    asking = by_sentence(hidden)
+    asking = by_sentence(np.stack(hidden))
     context, alpha, u = attend(params, hbar, hide, asking)
-    pair = np.concatenate([columns(context), np.concatenate(list(hidden), axis=1)])
-    logits, vector = readout(params, pair[:len(pair) // 2], pair[len(pair) // 2:])
-    weight = (target[1:].ravel() != PAD).astype(hidden.dtype)              # padding counts nothing
+    pair = np.concatenate([columns(context), np.concatenate(hidden, axis=1)])
+    logits, vector = readout(params, pair)
+    weight = (target[1:].ravel() != PAD).astype(pair.dtype)
     weight /= weight.sum()
     nats, dlogits = cross_entropy(logits, target[1:].ravel(), weight)
     return nats @ weight, (target, encoded, hbar, vectors, saved, asking, alpha, u, pair, vector,
                            dlogits)
 
 
-def hidden_padding(source, dtype):
-    """Source ids (S, B) -> (B, 1, S), 0 at words and -inf at padding, to be added to the scores."""
-    return np.where(source != PAD, 0, -np.inf).astype(dtype).T[:, None]
-
-
 def start(params, source):
     """Source ids (S, B) -> memory, state for predict: tuples of arrays."""
-    states, state, _ = encode(params, source)
-    return (by_sentence(states), hidden_padding(source, states.dtype)), state
+    hbar, hide, state, _ = encode(params, source)
+    return (hbar, hide), state
 
 
 def predict(params, memory, state, words):
@@ -416,31 +410,34 @@ def predict(params, memory, state, words):
     a = params["Wx_dec"] @ params["E"][words].T + params["b_dec"]
     state, _ = step(params["Wh_dec"], a, state)
     context, alpha, _ = attend(params, *memory, by_sentence(state[0][None]))
-    return readout(params, columns(context), state[0])[0], state, alpha[:, 0].T
+    logits, _ = readout(params, np.concatenate([columns(context), state[0]]))
+    return logits, state, alpha[:, 0].T
 
 
 # %% 4. Backward
 # The rules are those of the lessons before. The softmax inside the network, as in bahdanau.py:
 # alpha = softmax(e) has the derivative dalpha_j / de_k = alpha_j * ([j = k] - alpha_k), so
 #   de_k = alpha_k * (dalpha_k - sum_j dalpha_j alpha_j),
-# each weight's gradient as far as it differs from the weighted mean of all.
+# each weight's gradient as far as it differs from the weighted mean of all. At the output, the loss
+# looks at the target alone: nats = log(sum_j exp(y_j)) - y_target gives dy = p - onehot.
 #
 # The encoder's states are used by every context, by every score, and the last one by the decoder.
 
 def step_backward(Wh, dstate, saved):
     """Undo one step: gradients of the state after -> that of a (4H, B), and of the state before."""
     (dh, dc), (i, f, o, g, _, c_prev, tc) = dstate, saved
-    # forward: h = o * tanh(c), and c went on to the next step too, from where dc came
+    # forward: h = o * tc, tc = tanh(c). c was used twice: here, and at t + 1, from where dc came.
     do = dh * tc
     dc = dc + dh * o * (1 - tc * tc)
     # forward: c = f * c_prev + i * g
     df = dc * c_prev
     di = dc * g
     dg = dc * i
-    # forward: i, f, o = sigmoid(a), g = tanh(a)
+    dc_prev = dc * f
+    # forward: i, f, o = sigmoid(a[:3H]), g = tanh(a[3H:])
     da = np.concatenate([di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g * g)])
     # forward: a + Wh @ h_prev
-    return da, (Wh.T @ da, dc * f)
+    return da, (Wh.T @ da, dc_prev)
 
 
 def attend_backward(params, hbar, asking, alpha, u, dcontext):
@@ -450,27 +447,26 @@ def attend_backward(params, hbar, asking, alpha, u, dcontext):
     dhbar = alpha.transpose(0, 2, 1) @ dcontext
     # forward: alpha = softmax(e), derived above
     de = alpha * (dalpha - (alpha * dalpha).sum(axis=2, keepdims=True))         # (B, T, S)
-    H = asking.shape[2]
+    over = (0, 1), (0, 1)               # for tensordot: sum over all sentences and words
     if "va" in params:
-        # forward: e = u @ va, u = tanh(from_h + from_s); each is used along the other's axis
+        H = asking.shape[2]
+        # forward: e = u @ va
+        dva = de.reshape(1, -1) @ u.reshape(-1, H)
+        # forward: u = tanh(from_h + from_s), from_h the same for all s and from_s for all t
         dpre = de[..., None] * params["va"][0] * (1 - u * u)            # (B, T, S, H)
-        from_h, from_s = dpre.sum(axis=2), dpre.sum(axis=1)
-        grads = {"va": (de.reshape(1, -1) @ u.reshape(-1, H)), "Wa": np.concatenate(
-            [flat(from_h).T @ flat(asking), flat(from_s).T @ flat(hbar)], axis=1)}
-        return grads, from_h @ params["Wa"][:, :H], dhbar + from_s @ params["Wa"][:, H:]
+        dfrom_h, dfrom_s = dpre.sum(axis=2), dpre.sum(axis=1)
+        # forward: from_h, from_s = asking @ Wa[:, :H].T, hbar @ Wa[:, H:].T
+        dWa = np.tensordot(dfrom_h, asking, over), np.tensordot(dfrom_s, hbar, over)
+        dhbar += dfrom_s @ params["Wa"][:, H:]
+        return {"va": dva, "Wa": np.hstack(dWa)}, dfrom_h @ params["Wa"][:, :H], dhbar
     if "Wa" in params:
-        # forward: e = asking @ Wa @ hbar.T
+        # forward: e = asked @ hbar.T, asked = asking @ Wa
         dasked = de @ hbar
-        grads = {"Wa": flat(asking).T @ flat(dasked)}
-        dhbar = dhbar + de.transpose(0, 2, 1) @ (asking @ params["Wa"])
-        return grads, dasked @ params["Wa"].T, dhbar
+        dhbar += de.transpose(0, 2, 1) @ (asking @ params["Wa"])
+        return {"Wa": np.tensordot(asking, dasked, over)}, dasked @ params["Wa"].T, dhbar
     # forward: e = asking @ hbar.T
-    return {}, de @ hbar, dhbar + de.transpose(0, 2, 1) @ asking
-
-
-def flat(array):
-    """(B, T, H) -> (B * T, H)."""
-    return array.reshape(-1, array.shape[2])
+    dhbar += de.transpose(0, 2, 1) @ asking
+    return {}, de @ hbar, dhbar
 
 
 def sum_rows(ids, rows):
@@ -511,8 +507,8 @@ def backward(params, cache):
         # forward: state = new, or the one before where the source is padded; so goes the gradient
         real, now = source[t] != PAD, slice(t * B, (t + 1) * B)
         dh, dc = dstate[0] + dhbar[t], dstate[1]
-        da[:, now], before = step_backward(params["Wh_enc"], (dh * real, dc * real), saved_enc[t])
-        dstate = before[0] + dh * ~real, before[1] + dc * ~real
+        da[:, now], dprev = step_backward(params["Wh_enc"], (dh * real, dc * real), saved_enc[t])
+        dstate = dprev[0] + dh * ~real, dprev[1] + dc * ~real
     h_prev = np.concatenate([kept[4] for kept in saved_enc], axis=1)
     grads |= {"Wh_enc": da @ h_prev.T, "Wx_enc": da @ vectors_enc.reshape(S * B, -1),
               "b_enc": da.sum(axis=1, keepdims=True)}
@@ -691,7 +687,7 @@ def bleu(candidates, references):
 # As in bahdanau.py: quality by source length, and where the decoder looks, beside the true links.
 
 def forced_attention(params, source, target):
-    """Source (S, B), target (T, B) -> attention (T - 1, S, B) while the target is read."""
+    """Source (S, B), target (T + 1, B) -> attention (T, S, B) while the target is read."""
     memory, state = start(params, source)
     rows = []
     for words in target[:-1]:
@@ -756,13 +752,6 @@ def by_length(pairs, words):
     return np.array(rows)
 
 
-def print_lengths(rows):
-    """Print what by_length found."""
-    for length, score, exact in rows:
-        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
-              f"{exact:5.1f} %")
-
-
 def plot_learning(left, middle, history, rows):
     """Draw the learning curves, and BLEU and exact match by source length."""
     steps, train, valid, scores = np.array(history).T
@@ -785,7 +774,9 @@ def draw(path, params, vocab, pairs, ids, words, history):
     from matplotlib.figure import Figure        # here, so that all else runs without it
     warnings.filterwarnings("ignore", category=UserWarning)     # letters that the font lacks
     rows = by_length(pairs, words)
-    print_lengths(rows)
+    for length, score, exact in rows:
+        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
+              f"{exact:5.1f} %")
     print_alignment(params, pairs, ids)
     figure = Figure(figsize=(14, 16), layout="constrained")
     axes = figure.subplot_mosaic("LM;AB;CD", height_ratios=(1, 1.4, 1.4))
@@ -889,7 +880,7 @@ def check_finite(value, step, lr):
                        "the last checkpoint is kept")
 
 
-def train(info, arrays, ids, valid, valid_pairs, path, options):
+def train(info, arrays, ids, valid, valid_pairs, path):
     """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
     settings, params = info["settings"], arrays["params"]
     size = min(settings["batch"], len(ids))
@@ -903,9 +894,8 @@ def train(info, arrays, ids, valid, valid_pairs, path, options):
     handler = signal.signal(signal.SIGINT, interrupt)
     print(f"{'step':>12} {'training':>9} {'held out':>9}  nats per token; BLEU of 100 sentences")
     started, first, tokens = time.perf_counter(), info["step"], 0
-    parts, epoch = None, None
+    per_epoch, parts, epoch = -(-len(ids) // size), None, None
     while info["step"] < settings["steps"] and not interrupts:
-        per_epoch = -(-len(ids) // size)
         if epoch != info["step"] // per_epoch:  # a new pass over the data, in a new order
             epoch = info["step"] // per_epoch
             parts = batches(ids, size, np.random.default_rng([settings["seed"], epoch]))
@@ -942,13 +932,12 @@ def train(info, arrays, ids, valid, valid_pairs, path, options):
 
 def print_samples(params, vocab, pairs, prompt, beam):
     """Translate the prompt, or without one show a few pairs: input, output, reference."""
-    if prompt:
-        words, _ = translate(params, vocab, prompt, beam)
-        print(f"Input:     {prompt}\nOutput:    {' '.join(words)}")
-    for source, target, _ in [] if prompt else pairs:
-        words, _ = translate(params, vocab, " ".join(source), beam)
-        print(f"Input:     {' '.join(source)}\nOutput:    {' '.join(words)}")
-        print(f"Reference: {' '.join(target)}\n")
+    shown = [(" ".join(source), " ".join(target)) for source, target, _ in pairs]
+    for source, target in [(prompt, "")] if prompt else shown:
+        words, _ = translate(params, vocab, source, beam)
+        print(f"Input:     {source}\nOutput:    {' '.join(words)}")
+        if target:
+            print(f"Reference: {target}\n")
 
 
 def main(argv=None):
@@ -1003,7 +992,7 @@ def main(argv=None):
     finished = True
     if training:
         path.parent.mkdir(parents=True, exist_ok=True)
-        finished = train(info, arrays, ids, valid, held_out, path, options)
+        finished = train(info, arrays, ids, valid, held_out, path)
         print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}",
               flush=True)
     best = arrays.get("best", arrays["params"])

@@ -22,19 +22,23 @@ Contents
 
 Notation
     V  vocabulary    V_out  ids that can be output    D  word vectors    H  hidden units    B  batch
-    S, T  longest source and target    x[t]  source ids (B,)    y[t]  target ids (B,)
-    h  states (H, B), a column a sentence    c  summary (H, B)    E (V, D)    M  maxout units
+    S, T  longest source and target, <eos> counted    M  maxout units, H / 2 rounded up
+    x[t]  source ids (B,), t = 1 .. S    y[t]  target ids (B,), t = 1 .. T, and y[0] = <bos>
+    h, hidden  states of encoder, decoder (H, B), a column a sentence    c  summary (H, B)
+    E (V, D), a row a word; E[ids] below stands for these rows as columns, (D, B)
+    N  columns, where all steps stand side by side: step t of sentence b is column t * B + b
     Wx_, Wh_, b_ + enc, dec  (3H, D), (3H, H), (3H, 1)    Wc_dec (3H, H)    Wc, Wb (H, H)
     Oh (2M, H)   Oy (2M, D)   Oc (2M, H)   bo (2M, 1)   Wy (V_out, M)   by (V_out, 1)
     d<name>  the gradient of the loss with respect to <name>, of the same shape
 
-The model (gru is the step of char_gru.py; [rz] and [n] its rows for gates and candidate)
+The model (gru(Wh, a, h) is z * h + (1 - z) * n as in char_gru.py, with
+           r, z = sigmoid(a[rz] + Wh[rz] @ h) and n = tanh(a[n] + Wh[n] @ (r * h)))
     h[t]      = gru(Wh_enc, Wx_enc @ E[x[t]] + b_enc, h[t-1])              reading
     c         = tanh(Wc @ h[S])                                            the summary
-    g[0]      = tanh(Wb @ c)                                               the bridge
-    g[t]      = gru(Wh_dec, Wx_dec @ E[y[t-1]] + Wc_dec @ c + b_dec, g[t-1])       writing
-    s         = Oh @ g[t] + Oy @ E[y[t-1]] + Oc @ c + bo
-    logits    = Wy @ max(s[0::2], s[1::2]) + by                            maxout
+    hidden[0] = tanh(Wb @ c)                                               the bridge, h0 below
+    hidden[t] = gru(Wh_dec, Wx_dec @ E[y[t-1]] + Wc_dec @ c + b_dec, hidden[t-1])  writing
+    wide      = Oh @ hidden[t] + Oy @ E[y[t-1]] + Oc @ c + bo
+    logits    = Wy @ max(wide[0::2], wide[1::2]) + by                      maxout
     loss      = mean of -log softmax(logits)[y[t]] over real target tokens
 
 What a default run prints at the end (seed 0, two cores, 58 seconds)
@@ -48,9 +52,11 @@ What a default run prints at the end (seed 0, two cores, 58 seconds)
 Papers, and where this file departs from them
     Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder": equations 5 to
         8 and the appendix. The reset gate acts before the product in both networks, as in the
-        authors' code. The paper scored phrase pairs; to translate with the network alone and a beam
-        is Sutskever et al. 2014. Biases are added. First values: recurrent matrices orthogonal as
-        in the paper, the others with variance 1 / columns where the paper has 0.01^2.
+        authors' code; in the appendix the decoder's acts after it, and on c too. One E serves
+        both languages, where the paper has two. The paper scored phrase pairs; to translate with
+        the network alone and a beam is Sutskever et al. 2014. Biases are added. First values:
+        recurrent matrices orthogonal as in the paper, the others with variance 1 / columns (E
+        0.1^2) where the paper has 0.01^2.
     Papineni et al. 2002: BLEU. Goodfellow et al. 2013: maxout.
     Pascanu et al. 2013, Algorithm 1: clipping. Kingma & Ba 2015: Adam, with sparse updates of E as
         in word_rnn.py, where the paper has Adadelta.
@@ -71,7 +77,6 @@ import warnings
 import zlib
 from collections import Counter
 from pathlib import Path
-from textwrap import indent
 
 import numpy as np
 
@@ -278,7 +283,7 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
 
     def recurrent():
         u, _, v = np.linalg.svd(rng.normal(size=(3, H, H)))
-        return (u @ v).reshape(3 * H, H)            # the orthogonal ones next to random ones
+        return (u @ v).reshape(3 * H, H)            # the orthogonal matrices nearest to random ones
     params = {
         "E": rng.normal(0, 0.1, (V, D)),
         "Wx_enc": weight(3 * H, D), "Wh_enc": recurrent(), "b_enc": np.zeros((3 * H, 1)),
@@ -306,7 +311,7 @@ def step(Wh, a, h_prev):
 
 
 def encode(params, source):
-    """Source ids (S, B) -> the last state (H, B), and what encode_backward needs."""
+    """Source ids (S, B) -> the last state (H, B), what encode_backward needs."""
     vectors = params["E"][source]                                       # (S, B, D)
     # The inputs of all steps at once: W @ each step's columns. Only the recurrence must wait.
     a = params["Wx_enc"] @ vectors.transpose(0, 2, 1) + params["b_enc"]         # (S, 3H, B)
@@ -323,10 +328,10 @@ def readout(params, h, vectors, from_c):
 
     Maxout: of every two rows the larger goes on, so two linear functions share a unit.
     """
-    s = params["Oh"] @ h
-    s += params["Oy"] @ vectors                     # in place, for a fresh array is slow
-    s += from_c + params["bo"]
-    pairs = s.reshape(len(s) // 2, 2, -1)
+    wide = params["Oh"] @ h
+    wide += params["Oy"] @ vectors                  # in place, for a fresh array is slow
+    wide += from_c + params["bo"]
+    pairs = wide.reshape(len(wide) // 2, 2, -1)
     first = pairs[:, 0] >= pairs[:, 1]
     m = np.where(first, pairs[:, 0], pairs[:, 1])                       # (M, N)
     logits = params["Wy"] @ m
@@ -341,30 +346,28 @@ def bridge(params, last):
 
 
 def forward(params, source, target):
-    """Source ids (S, B), target ids (T, B) -> mean loss in nats per target token, the cache.
+    """Source ids (S, B), target ids (T + 1, B) -> mean loss in nats per token, the cache.
 
     The target is framed by <bos> and <eos>: the decoder reads all but the last (teacher forcing)
     and is to predict all but the first. Padding counts nothing.
     """
     T, B = len(target) - 1, target.shape[1]
     last, encoded = encode(params, source)
-    c, h = bridge(params, last)
-    h0 = h
+    c, h0 = bridge(params, last)
     vectors = params["E"][target[:-1]]                                  # (T, B, D)
     a = params["Wx_dec"] @ vectors.transpose(0, 2, 1) + (params["Wc_dec"] @ c + params["b_dec"])
-    hidden, saved = [], []
-    for t in range(T):
+    h, hidden, saved = h0, [], []
+    for t in range(T):                              # no mask: padding only comes after all words
         h, kept = step(params["Wh_dec"], a[t], h)
         hidden.append(h)
         saved.append(kept)
-    hidden = np.concatenate(hidden, axis=1)                             # (H, T * B)
-    columns = vectors.reshape(T * B, -1).T
-    from_c = np.tile(params["Oc"] @ c, (1, T))
-    logits, read = readout(params, hidden, columns, from_c)
-    weight = (target[1:].ravel() != PAD).astype(hidden.dtype)              # padding counts nothing
+    # The readout does not feed back, so it takes all steps at once.
+    hidden, vectors = np.concatenate(hidden, axis=1), vectors.reshape(T * B, -1).T
+    logits, read = readout(params, hidden, vectors, np.tile(params["Oc"] @ c, (1, T)))
+    weight = (target[1:].ravel() != PAD).astype(hidden.dtype)
     weight /= weight.sum()
     nats, dlogits = cross_entropy(logits, target[1:].ravel(), weight)
-    return nats @ weight, (target, encoded, last, c, h0, columns, saved, hidden, read, dlogits)
+    return nats @ weight, (target, encoded, last, c, h0, vectors, saved, hidden, read, dlogits)
 
 
 def start(params, source):
@@ -374,16 +377,18 @@ def start(params, source):
 
 
 def predict(params, memory, state, words):
-    """Previous words (B,) -> logits of the next (V_out, B), the state after, no attention."""
+    """Previous words (B,) -> logits of the next (V_out, B), the state after, and no attention."""
     vectors = params["E"][words].T
     h, _ = step(params["Wh_dec"], params["Wx_dec"] @ vectors + memory[0], state[0])
     return readout(params, h, vectors, memory[1])[0], (h,), None
 
 
 # %% 4. Backward
-# The rules are those of the language models: product, sum, elementwise, used twice, look-up,
-# softmax with cross-entropy. New is how far they reach: from the last word of the translation back
-# through the decoder, over the bridge, and through the encoder to the first word of the source.
+# The rules are those of the language models: product, sum, elementwise, used twice, look-up, and
+# softmax with cross-entropy: nats = log(sum_j exp(y_j)) - y_target, so d nats / dy_i is
+# exp(y_i) / sum_j exp(y_j) - [i = target]: dy = p - onehot, times the token's weight. New is how
+# far they reach: from the last word of the translation back through the decoder, over the bridge,
+# and through the encoder to the first word of the source.
 #
 # Two things are used in many places, so their gradients are sums of many parts:
 #   c   in the readout of every step (Oc), in both gates and the candidate of every decoder step
@@ -425,56 +430,69 @@ def sum_rows(ids, rows):
     return distinct, np.add.reduceat(rows[order], first, axis=0)
 
 
-def backward(params, cache):
-    """The cache of forward -> gradients of the mean loss: dict like params, E's as (ids, rows)."""
-    target, encoded, last, c, h0, columns, saved, hidden, read, dlogits = cache
-    source, vectors, saved_enc = encoded
+def readout_backward(params, dlogits, h, vectors, read):
+    """Undo readout: -> gradients of its parameters, of wide (2M, N), of h and of vectors."""
     first, m = read
-    T, B = len(target) - 1, target.shape[1]
-    H, N = hidden.shape
-    # forward: loss = the sum of weight * nats; cross_entropy has made dlogits already
     # forward: logits = Wy @ m + by
     grads = {"Wy": dlogits @ m.T, "by": dlogits.sum(axis=1, keepdims=True)}
     dm = params["Wy"].T @ dlogits
-    # forward: m = the larger of each pair of rows of s: only that one moved the loss
-    ds = np.stack([dm * first, dm * ~first], axis=1).reshape(-1, N)
-    # forward: s = Oh @ hidden + Oy @ columns + Oc @ c + bo, with the same c at every step
-    ds_c = ds.reshape(-1, T, B).sum(axis=1)
-    grads |= {"Oh": ds @ hidden.T, "Oy": ds @ columns.T, "Oc": ds_c @ c.T,
-              "bo": ds.sum(axis=1, keepdims=True)}
-    dhidden = params["Oh"].T @ ds
-    dcolumns = params["Oy"].T @ ds                                      # E, by the readout
-    dc = params["Oc"].T @ ds_c                                          # c, by the readout
-    dh, da = np.zeros_like(h0), np.empty((3 * H, N), h0.dtype)         # a column a step and pair
+    # forward: m = the larger of each pair of rows of wide: only that one moved the loss
+    dwide = np.stack([dm * first, dm * ~first], axis=1).reshape(-1, h.shape[1])
+    # forward: wide = Oh @ h + Oy @ vectors + from_c + bo
+    grads |= {"Oh": dwide @ h.T, "Oy": dwide @ vectors.T, "bo": dwide.sum(axis=1, keepdims=True)}
+    return grads, dwide, params["Oh"].T @ dwide, params["Oy"].T @ dwide
+
+
+def encode_backward(params, dh, encoded):
+    """Undo encode: the last state's gradient (H, B) -> those of its parameters, dvectors (D, N)."""
+    source, vectors, saved = encoded
+    (H, B), N = dh.shape, source.size
+    da = np.empty((3 * H, N), dh.dtype)             # a column a step and sentence
+    for t in reversed(range(len(source))):
+        # forward: h = new where the source has a word, else h: the gradient follows what was taken,
+        # so at padding da is 0, and E and the weights hear nothing of it
+        real, now = source[t] != PAD, slice(t * B, (t + 1) * B)
+        da[:, now], dh_prev = step_backward(params["Wh_enc"], dh * real, saved[t])
+        dh = dh_prev + dh * ~real
+    # forward: a = Wx_enc @ vectors + b_enc
+    grads = {"Wh_enc": recurrent_gradient(da, saved), "Wx_enc": da @ vectors.reshape(N, -1),
+             "b_enc": da.sum(axis=1, keepdims=True)}
+    return grads, params["Wx_enc"].T @ da
+
+
+def backward(params, cache):
+    """The cache of forward -> gradients of the mean loss: dict like params, E's as (ids, rows)."""
+    target, encoded, last, c, h0, vectors, saved, hidden, read, dlogits = cache
+    T, B = len(target) - 1, target.shape[1]
+    H, N = hidden.shape
+    # forward: loss = the sum of weight * nats; cross_entropy has made dlogits already
+    grads, dwide, dhidden, dvectors = readout_backward(params, dlogits, hidden, vectors, read)
+    # forward: from_c = Oc @ c, the same at every step: its gradient is the sum over the steps
+    dfrom_c = dwide.reshape(-1, T, B).sum(axis=1)
+    grads["Oc"] = dfrom_c @ c.T
+    dc = params["Oc"].T @ dfrom_c                                       # c, by the readout
+    dh, da = np.zeros_like(h0), np.empty((3 * H, N), h0.dtype)          # after the last word: zero
     for t in reversed(range(T)):
         # The state was used twice: by the readout at t, and by the step to t + 1.
         now = slice(t * B, (t + 1) * B)
         da[:, now], dh = step_backward(params["Wh_dec"], dh + dhidden[:, now], saved[t])
-    # forward: a = Wx_dec @ columns + Wc_dec @ c + b_dec
+    # forward: a = Wx_dec @ vectors + Wc_dec @ c + b_dec, again with the same c at every step
     da_c = da.reshape(-1, T, B).sum(axis=1)
-    grads |= {"Wh_dec": recurrent_gradient(da, saved), "Wx_dec": da @ columns.T,
+    grads |= {"Wh_dec": recurrent_gradient(da, saved), "Wx_dec": da @ vectors.T,
               "Wc_dec": da_c @ c.T, "b_dec": da.sum(axis=1, keepdims=True)}
-    dcolumns += params["Wx_dec"].T @ da                                 # E, by the decoder's inputs
+    dvectors += params["Wx_dec"].T @ da             # E, by the readout and by the step
     dc += params["Wc_dec"].T @ da_c                                     # c, by gates and candidates
-    # forward: h0 = tanh(Wb @ c), c = tanh(Wc @ last)
-    dh0 = dh * (1 - h0 * h0)
-    grads["Wb"] = dh0 @ c.T
-    dc += params["Wb"].T @ dh0                                          # c, by the first state
-    dsum = dc * (1 - c * c)
-    grads["Wc"] = dsum @ last.T
-    dh, da = params["Wc"].T @ dsum, np.empty((3 * H, source.size), h0.dtype)
-    for t in reversed(range(len(source))):
-        # forward: h = new, or h_prev where the source is padded; the gradient goes the same way
-        real = source[t] != PAD
-        now = slice(t * B, (t + 1) * B)
-        da[:, now], dh_prev = step_backward(params["Wh_enc"], dh * real, saved_enc[t])
-        dh = dh_prev + dh * ~real
-    rows = vectors.reshape(da.shape[1], -1)
-    grads |= {"Wh_enc": recurrent_gradient(da, saved_enc), "Wx_enc": da @ rows,
-              "b_enc": da.sum(axis=1, keepdims=True)}
-    dvectors = params["Wx_enc"].T @ da                                  # E, by the encoder's inputs
-    grads["E"] = sum_rows(np.concatenate([source.ravel(), target[:-1].ravel()]),
-                          np.concatenate([dvectors, dcolumns], axis=1).T)
+    # forward: h0 = tanh(Wb @ c); the loop has ended with the gradient of h0 in dh
+    dpre = dh * (1 - h0 * h0)                                           # of Wb @ c
+    grads["Wb"] = dpre @ c.T
+    dc += params["Wb"].T @ dpre                                         # c, by the first state
+    # forward: c = tanh(Wc @ last)
+    dpre = dc * (1 - c * c)                                             # of Wc @ last
+    grads["Wc"] = dpre @ last.T
+    more, dvectors_enc = encode_backward(params, params["Wc"].T @ dpre, encoded)
+    grads |= more
+    grads["E"] = sum_rows(np.concatenate([encoded[0].ravel(), target[:-1].ravel()]),
+                          np.concatenate([dvectors_enc, dvectors], axis=1).T)
     return grads
 
 
@@ -660,13 +678,6 @@ def by_length(pairs, words):
     return np.array(rows)
 
 
-def print_lengths(rows):
-    """Print what by_length found."""
-    for length, score, exact in rows:
-        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
-              f"{exact:5.1f} %")
-
-
 def plot_learning(left, middle, history, rows):
     """Draw the learning curves, and BLEU and exact match by source length."""
     steps, train, valid, scores = np.array(history).T
@@ -689,7 +700,9 @@ def draw(path, params, vocab, pairs, ids, words, history):
     from matplotlib.figure import Figure        # here, so that all else runs without it
     warnings.filterwarnings("ignore", category=UserWarning)     # letters that the font lacks
     rows = by_length(pairs, words)
-    print_lengths(rows)
+    for length, score, exact in rows:
+        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
+              f"{exact:5.1f} %")
     figure = Figure(figsize=(14, 12), layout="constrained")
     axes = figure.subplot_mosaic("LM;SS", height_ratios=(1, 1.5))
     plot_learning(axes["L"], axes["M"], history, rows)
@@ -799,7 +812,7 @@ def check_finite(value, step, lr):
                        "the last checkpoint is kept")
 
 
-def train(info, arrays, ids, valid, valid_pairs, path, options):
+def train(info, arrays, ids, valid, valid_pairs, path):
     """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
     settings, params = info["settings"], arrays["params"]
     size = min(settings["batch"], len(ids))
@@ -813,9 +826,8 @@ def train(info, arrays, ids, valid, valid_pairs, path, options):
     handler = signal.signal(signal.SIGINT, interrupt)
     print(f"{'step':>12} {'training':>9} {'held out':>9}  nats per token; BLEU of 100 sentences")
     started, first, tokens = time.perf_counter(), info["step"], 0
-    parts, epoch = None, None
+    per_epoch, parts, epoch = -(-len(ids) // size), None, None
     while info["step"] < settings["steps"] and not interrupts:
-        per_epoch = -(-len(ids) // size)
         if epoch != info["step"] // per_epoch:  # a new pass over the data, in a new order
             epoch = info["step"] // per_epoch
             parts = batches(ids, size, np.random.default_rng([settings["seed"], epoch]))
@@ -852,13 +864,12 @@ def train(info, arrays, ids, valid, valid_pairs, path, options):
 
 def print_samples(params, vocab, pairs, prompt, beam):
     """Translate the prompt, or without one show a few pairs: input, output, reference."""
-    if prompt:
-        words, _ = translate(params, vocab, prompt, beam)
-        print(f"Input:     {prompt}\nOutput:    {' '.join(words)}")
-    for source, target, _ in [] if prompt else pairs:
-        words, _ = translate(params, vocab, " ".join(source), beam)
-        print(f"Input:     {' '.join(source)}\nOutput:    {' '.join(words)}")
-        print(f"Reference: {' '.join(target)}\n")
+    shown = [(" ".join(source), " ".join(target)) for source, target, _ in pairs]
+    for source, target in [(prompt, "")] if prompt else shown:
+        words, _ = translate(params, vocab, source, beam)
+        print(f"Input:     {source}\nOutput:    {' '.join(words)}")
+        if target:
+            print(f"Reference: {target}\n")
 
 
 def main(argv=None):
@@ -913,7 +924,7 @@ def main(argv=None):
     finished = True
     if training:
         path.parent.mkdir(parents=True, exist_ok=True)
-        finished = train(info, arrays, ids, valid, held_out, path, options)
+        finished = train(info, arrays, ids, valid, held_out, path)
         print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}",
               flush=True)
     best = arrays.get("best", arrays["params"])

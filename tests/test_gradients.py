@@ -133,8 +133,8 @@ MUTATIONS = {
         ("dinner = dan * r", "dinner = dan * z"),
     ],
     "seq2seq": [
-        ('params["Oc"].T @ ds_c', 'params["Oc"] @ ds_c'),
-        ('dc += params["Wb"].T @ dh0', 'dc = params["Wb"].T @ dh0'),
+        ('params["Oc"].T @ dfrom_c', 'params["Oc"] @ dfrom_c'),
+        ('dc += params["Wb"].T @ dpre', 'dc = params["Wb"].T @ dpre'),
         ("dn = dh * (1 - z)", "dn = dh * z"),
     ],
     "bahdanau": [

@@ -20,7 +20,8 @@ SHARED = {  # who must have it -> names
 }
 OWN = {"init_params", "init_state", "step", "step_backward", "forward", "backward", "draw"}
 # In the translation lessons the encoder, the readout and one decoder step belong to the model too.
-OWN_TRANSLATION = OWN | {"encode", "readout", "attend", "attend_backward", "start", "predict"}
+OWN_TRANSLATION = OWN | {"encode", "encode_backward", "readout", "readout_backward", "attend", "attend_backward",
+                         "start", "predict"}
 LEVELS = [set(CHAR), set(WORD), set(TRANSLATION)]
 # One name, the same purpose, but other data: a text per level.
 PER_LEVEL = {"tokenize", "detokenize", "build_vocab", "encode", "encode_held_out", "check_prompt", "Adam",
