@@ -27,8 +27,8 @@ Notation, as in char_rnn.py, and
 
 The model (* is elementwise)
     a[t]          = Wx[:, x[t]] + b + Wh @ h[t-1]
-    i, f, o       = sigmoid(a[t], first 3H rows)      write? keep? show?
-    g             = tanh(a[t], last H rows)           what could be written
+    i, f, o       = sigmoid(a[t][:3H])                write? keep? show?
+    g             = tanh(a[t][3H:])                   what could be written
     c[t]          = f * c[t-1] + i * g                the cell: keep some, add some
     h[t]          = o * tanh(c[t])
     logits[t]     = Wy @ h[t] + by
@@ -129,8 +129,8 @@ def read_data(data, valid):
     return (text, read_text(valid)) if valid else (text[:cut], text[cut:])
 
 
-def tokenize(text):
-    """A text -> the list of its tokens, in this lesson its characters."""
+def tokenize(text, vocab=()):
+    """A text -> the list of its tokens, in this lesson its characters; vocab is for words only."""
     return list(text)
 
 
@@ -168,22 +168,19 @@ def check_prompt(prompt, vocab):
     encode(tokenize(prompt), vocab)
 
 
-def fit(count, batch, seq_len):
-    """Shrink batch and window until `count` ids fill a window of every stream -> batch, seq_len."""
-    seq_len = min(seq_len, count - 1)
-    return min(batch, (count - 1) // seq_len), seq_len
-
-
 def windows(ids, batch, seq_len):
     """ids (N,) -> a list of windows (inputs, targets), each (T, B) with T = seq_len or less.
 
     The text is cut into B long streams that are read side by side, one a column, window by window.
-    Every token's target is the one after it. The last window is the rest of the streams, so
-    at most B - 1 ids at the very end of the text are never seen.
+    "abcdefg" with B = T = 2 has the streams abc and def: inputs [ad be] [cf], targets [be cf] [dg].
+    Every token's target is the one after it. The last window is the rest of the streams, so at most
+    B - 1 ids at the very end are never seen. A text too short for a window gets a smaller T and B.
     """
+    seq_len = min(seq_len, len(ids) - 1)
+    batch = min(batch, (len(ids) - 1) // seq_len)
     length = (len(ids) - 1) // batch
-    inputs = np.ascontiguousarray(ids[:batch * length].reshape(batch, length).T)
-    targets = np.ascontiguousarray(ids[1:batch * length + 1].reshape(batch, length).T)
+    inputs = ids[:batch * length].reshape(batch, length).T
+    targets = ids[1:batch * length + 1].reshape(batch, length).T
     return [(inputs[t:t + seq_len], targets[t:t + seq_len]) for t in range(0, length, seq_len)]
 
 
@@ -191,7 +188,7 @@ def windows(ids, batch, seq_len):
 def sigmoid(x):
     """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
     y = np.tanh(0.5 * x)
-    y *= 0.5
+    y *= 0.5                                        # in place, for a fresh array is slow
     y += 0.5
     return y
 
@@ -220,11 +217,11 @@ def cross_entropy(logits, targets, weight):
 
 # %% 3. Forward
 def init_params(V, H, rng, dtype=np.float32):
-    """Small random weights -> dict of arrays; their dtype decides that of all computation.
+    """Random weights -> dict of arrays; their dtype is that of all the rest.
 
     Wx, Wh and b hold the rows of the gates i, f, o and of the candidate g below each other. The
-    variances are LeCun's, as in char_rnn.py. The forget gate's bias begins at 1: with 0 the gate
-    begins at 0.5 and halves the memory at every step, and it is hard to see that keeping pays.
+    variances are LeCun's, as in char_rnn.py. The forget gate's bias begins at 1: with 0 the gate is
+    about 0.5, and a gradient that halves at every step says little about what keeping would bring.
     """
     params = {
         "Wx": rng.normal(0, 1, (4 * H, V)),
@@ -276,8 +273,9 @@ def forward(params, inputs, targets, state):
         saved.append(kept)
     # Only the recurrence must go step by step. For the rest the order of time does not matter: with
     # the columns of all steps side by side, one product does the work of T, and does it faster.
-    hidden = np.concatenate(hidden, axis=1)                             # (H, (T + 1) * B)
-    logits = readout(params, hidden[:, inputs.shape[1]:])
+    B = inputs.shape[1]
+    hidden = np.concatenate(hidden, axis=1)     # (H, (T + 1) * B): the state before, then T steps
+    logits = readout(params, hidden[:, B:])
     nats, dlogits = cross_entropy(logits, targets.ravel(), 1 / targets.size)
     return nats.mean(), state, (inputs, saved, hidden, dlogits)
 
@@ -285,15 +283,15 @@ def forward(params, inputs, targets, state):
 # %% 4. Backward
 # Six rules do all of it. Each turns the gradient of a line's result into those of its operands.
 #
-#   product        Y = W @ X        dW = dY @ X.T,  dX = W.T @ dY
-#                                   (the sum over the columns of the batch is inside the product)
+#   product        Y = W @ X        dW = dY @ X.T,  dX = W.T @ dY. For Y_ij = sum_k W_ik * X_kj, and
+#                                   W_ik meets X_kj in every column j: dW_ik = sum_j dY_ij * X_kj
 #   sum            Y = A + b        dA = dY,  db = dY summed over the columns that b was added to
 #   elementwise    Y = tanh(A)      dA = dY * (1 - Y * Y): the derivative of tanh is 1 - tanh^2
 #                  Y = sigmoid(A)   dA = dY * Y * (1 - Y)
+#                  Y = A * B        dA = dY * B,  dB = dY * A
 #   used twice     Y = f(X), Z = g(X)    dX = what comes through Y + what comes through Z
-#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule
-#                                   dW = dY @ onehot.T, which adds each column of dY to the column
-#                                   that was looked up
+#   look-up        Y = W[:, ids]    is W @ onehot, a column an id, so dW = dY @ onehot.T: each
+#                                   column of dY is added to the column of W that was looked up
 #   softmax with   nats = log(sum_j exp(y_j)) - y_target
 #   cross-entropy                   The first part's derivative by y_i is exp(y_i) / sum_j exp(y_j),
 #                                   which is p_i; the second's is 1 at the target: dy = p - onehot
@@ -301,24 +299,25 @@ def forward(params, inputs, targets, state):
 # Back-propagation through time is these rules applied to the unrolled network, last step first.
 # At the start of the window the gradient stops: the *state* came over from the window before, but
 # to follow the gradient there would mean going back to the beginning of the text at every step. So
-# the network can remember for longer than T, while each lesson it draws spans T steps at most.
+# the network can remember for longer than T, but what it learns from spans T steps at most.
 
-def step_backward(params, dstate, saved):
-    """Undo step: gradients of the state after -> that of a (4H, B), and of the state before."""
-    (dh, dc), (i, f, o, g, c_prev, tc) = dstate, saved
-    # forward: h = o * tanh(c), and c went on to the next step too, from where dc came
+def step_backward(params, dstate, kept):
+    """Undo step: gradients of the state after -> da (4H, B), gradients of the state before."""
+    (dh, dc), (i, f, o, g, c_prev, tc) = dstate, kept
+    # forward: h = o * tc, tc = tanh(c). c was used twice: here, and at t + 1, from where dc came.
     do = dh * tc
     dc = dc + dh * o * (1 - tc * tc)
     # forward: c = f * c_prev + i * g
     df = dc * c_prev
     di = dc * g
     dg = dc * i
-    # forward: i, f, o = sigmoid(a), g = tanh(a)
+    # The direct path from c to c_prev has the factor f and nothing else: no matrix, no derivative
+    # of a squashing function. Where f is near 1 the gradient arrives whole: this line is the LSTM.
+    dc_prev = dc * f
+    # forward: i, f, o = sigmoid(a[:3H]), g = tanh(a[3H:])
     da = np.concatenate([di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g * g)])
     # forward: a = Wx[:, x] + b + Wh @ h_prev
-    # Back to c_prev leads the factor f and nothing else: no matrix, no derivative of a squashing
-    # function. Where the network keeps f near 1 the gradient arrives whole: this line is the LSTM.
-    return da, (params["Wh"].T @ da, dc * f)
+    return da, (params["Wh"].T @ da, dc_prev)
 
 
 def backward(params, cache):
@@ -331,17 +330,20 @@ def backward(params, cache):
     # forward: logits = Wy @ h + by
     grads = {"Wy": dlogits @ h.T, "by": dlogits.sum(axis=1, keepdims=True)}
     dhidden = params["Wy"].T @ dlogits
-    dstate = init_state(len(h), B, h.dtype)
+    dstate = init_state(len(h), B, h.dtype)                 # zero: no loss lies beyond the window
     da = np.empty((len(params["b"]), N), dhidden.dtype)     # a column a step and stream
     for t in reversed(range(T)):
+        now = slice(t * B, (t + 1) * B)                     # the columns of time t
         # h[t] was used twice: by the logits at t, and by the step to t + 1.
-        (dh, dc), now = dstate, slice(t * B, (t + 1) * B)
-        da[:, now], dstate = step_backward(params, (dh + dhidden[:, now], dc), saved[t])
+        dh = dstate[0] + dhidden[:, now]
+        da[:, now], dstate = step_backward(params, (dh, *dstate[1:]), saved[t])
     # forward: a = Wx[:, x] + b + Wh @ h_prev, with the same parameters at every step: the gradients
     # of all T steps add up, and one product over all T * B columns adds them.
-    onehot = np.zeros((N, V), da.dtype)
-    onehot[np.arange(N), inputs.ravel()] = 1
-    grads |= {"Wx": da @ onehot, "Wh": da @ h_prev.T, "b": da.sum(axis=1, keepdims=True)}
+    # In forward a look-up saved the product with zeros. Here the product is the faster way: its
+    # alternative, np.add.at, adds column by column.
+    onehot = np.zeros((V, N), da.dtype)
+    onehot[inputs.ravel(), np.arange(N)] = 1
+    grads |= {"Wx": da @ onehot.T, "Wh": da @ h_prev.T, "b": da.sum(axis=1, keepdims=True)}
     return grads, dstate
 
 
@@ -350,10 +352,11 @@ def clip_gradients(grads, max_norm):
     """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
 
     Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
-    step keeps its direction. A product of many factors now and then explodes; one huge step along
-    such a gradient would undo what a thousand have learned.
+    gradient keeps its direction. A product of many factors now and then explodes. Adam would take
+    no step of more than about 3 lr even then, but its running means would keep the explosion: m a
+    wrong direction for tens of steps, v steps that are far too short for hundreds.
     """
-    # A sparse gradient, as the word lessons have one, is a pair (ids, rows): all the rest is zero.
+    # A sparse gradient, that of E where words are looked up, is a pair (ids, rows): the rest is 0.
     arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
     norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
     if norm > max_norm:
@@ -365,8 +368,8 @@ def clip_gradients(grads, max_norm):
 class Adam:
     """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
 
-    m is a running mean of the gradient and v of its square. Both start at zero and after t steps
-    have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
+    m is a running mean of the gradient and v of its square. Both start at zero, so after t steps
+    their weights add up to 1 - beta^t only; dividing by that makes them true averages.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -394,18 +397,20 @@ class Adam:
 def pick(logits, temperature, rng):
     """logits (V,) -> an id drawn from softmax(logits / temperature); 0 takes the largest.
 
-    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i
-    then wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
+    The Gumbel trick: add noise -log(E) to every logit, each E drawn from the exponential law, and
+    take the largest sum. That is the smallest E * exp(-y): a wait that ends at the rate exp(y), and
+    of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
+    does the same as smaller logits.
     """
     return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
 
 
 def sample(params, vocab, prompt, length, temperature, rng):
     """Read the prompt, then `length` times draw a token and read it in turn -> the text."""
-    ids = encode(tokenize(prompt), vocab).tolist()
+    ids = encode(tokenize(prompt, vocab), vocab).tolist()
     shown = 0 if ids else 1
-    ids = ids or [0]                            # no prompt: begin as if after a line end, id 0
-    silent = [i for i, token in enumerate(vocab) if token == "<unk>"]     # read, but never written
+    ids = ids or [0]                            # no prompt: as if after id 0, mostly the line end
+    silent = [i for i, token in enumerate(vocab) if token == "<unk>"]   # words only: never written
     state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
     for x in ids[:-1]:
         state, _ = step(params, np.array([x]), state)
@@ -419,15 +424,15 @@ def sample(params, vocab, prompt, length, temperature, rng):
 
 # %% 7. Looking inside
 # How far back does the network remember? Take the loss L[t] of one prediction on held-out text and
-# walk back: the norm of dL[t] / dh[t-k] says how much a small change of the memory k characters ago
-# would have changed it. A link over k characters is learned only through this gradient.
+# walk back: the norm of dL[t] / d state[t-k] says how much a small change of the memory, k
+# characters ago, would have changed it. A link over k characters is learned only through this.
 
 def gradient_by_lag(params, ids, lags, places):
-    """Norms of dL[t] / dstate[t-k], k = 0..lags, at `places` times t -> (lags + 1, places), saved.
+    """Norms of dL[t] / d state[t-k], k = 0..lags, at `places` times t -> (lags + 1, places), saved.
 
-    The times are spread over ids (N,), a column each, and read from 50 characters before the first
-    lag on. In float64; the norm is that of all arrays of the state together. `saved` is what step
-    kept of the last `lags` steps.
+    The times are spread over ids (N,), a column each. Reading begins some 50 characters before the
+    largest lag, so that the state there is a usual one; a short text gives fewer lags. In float64;
+    the norm is that of all arrays of the state together. `saved` is what step kept of these lags.
     """
     params = {name: param.astype(np.float64) for name, param in params.items()}
     span = min(lags + 50, len(ids) - 2)
@@ -491,7 +496,7 @@ def plot_lags(axes, norms):
     for part in (10, 100, 1000):
         below = np.flatnonzero(median <= median[0] / part)
         print(f"gradient below 1/{part} of that at lag 0: "
-              + (f"from lag {below[0]} on" if len(below) else f"not up to lag {len(norms) - 1}"))
+              + (f"first at lag {below[0]}" if len(below) else f"not up to lag {len(norms) - 1}"))
 
 
 def draw(path, params, vocab, valid, history):
@@ -510,6 +515,9 @@ def draw(path, params, vocab, valid, history):
 
 
 # %% 8. Training
+# The learning is four lines of train: forward, backward, clip_gradients, adam.update. All else here
+# keeps house: the score, the checkpoint, the flags, and what to say when something goes wrong.
+
 def score(nats):
     """Mean nats per token -> the unit of the field."""
     return nats / math.log(2)
@@ -529,11 +537,10 @@ def new_params(settings, vocab, rng):
 
 
 def evaluate(params, ids, batch, seq_len):
-    """Mean nats per token over ids (N,), read in order with the state carried over."""
-    batch, seq_len = fit(len(ids), batch, seq_len)
-    state = init_state(params["Wy"].shape[1], batch, params["Wy"].dtype)
-    total = count = 0
-    for inputs, targets in windows(ids, batch, seq_len):
+    """Mean nats per token over ids (N,), read as in training: B streams, their state carried on."""
+    parts, total, count = windows(ids, batch, seq_len), 0, 0
+    state = init_state(params["Wy"].shape[1], parts[0][0].shape[1], params["Wy"].dtype)
+    for inputs, targets in parts:
         loss, state, _ = forward(params, inputs, targets, state)
         total += float(loss) * targets.size
         count += targets.size
@@ -543,10 +550,11 @@ def evaluate(params, ids, batch, seq_len):
 def save(path, info, arrays, adam, state):
     """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
 
-    The optimizer's memory and the state carried to the next window go with them. All is written to
-    a file beside path that is then renamed. Renaming is atomic: whenever the computer stops, path
-    is the old checkpoint or the new one, never half of either.
+    The optimizer's memory goes with them, and from a language model the state carried to the next
+    window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever
+    the program is killed, path is the old checkpoint or the new one, never half of either.
     """
+    # Adam's t and betas are plain values and go to info; its m and v are dicts and go to arrays.
     for name, value in vars(adam).items():
         (arrays if isinstance(value, dict) else info)[name] = value
     arrays["state"] = {str(i): array for i, array in enumerate(state)}
@@ -599,7 +607,7 @@ def command_line(argv):
     given = vars(parser.parse_args(argv))
     for name, value in given.items():
         smallest, largest = SETTINGS[name][1], 10**8 if isinstance(value, int) else 1e300
-        largest = 0.99 if name == "dropout" else largest
+        largest = 0.99 if name == "dropout" else largest        # only word lessons have it
         if smallest is not None and not smallest <= value <= largest:
             fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
     return given
@@ -614,13 +622,14 @@ def check_finite(value, step, lr):
 
 def train(info, arrays, ids, valid, path, options):
     """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     settings, params = info["settings"], arrays["params"]
-    batch, seq_len = fit(len(ids), settings["batch"], settings["seq_len"])
+    parts = windows(ids, settings["batch"], settings["seq_len"])
+    seq_len, batch = parts[0][0].shape
     if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
         print(f"the text is short: batch {batch} and window {seq_len} instead of "
               f"{settings['batch']} and {settings['seq_len']}")
-    parts = windows(ids, batch, seq_len)
-    adam = Adam(params)
+    adam = Adam(params)                         # after --load, with the memory that save kept
     vars(adam).update({name: (info | arrays).get(name, new) for name, new in vars(adam).items()})
     state = tuple(arrays.get("state", {}).values())
     interrupts = []
@@ -628,7 +637,7 @@ def train(info, arrays, ids, valid, path, options):
     def interrupt(*_):
         interrupts.append(True)                 # the loop looks here after each whole step
         signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
-    handler = signal.signal(signal.SIGINT, interrupt)
+    before = signal.signal(signal.SIGINT, interrupt)
     print(f"{'step':>12} {'training':>9} {'held out':>9}  {UNIT}")
     started, first = time.perf_counter(), info["step"]
     while info["step"] < settings["steps"] and not interrupts:
@@ -659,15 +668,17 @@ def train(info, arrays, ids, valid, path, options):
         left = round(seconds * (settings["steps"] - info["step"]))
         print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
               f"{score(nats):9.3f}  gradient norm {norm:.2f}, {batch * seq_len / seconds:,.0f} "
-              f"tokens/s, {left // 60}:{left % 60:02} left", flush=True)
+              f"tokens/s, {left // 60}:{left % 60:02} left")
         if info["step"] % (5 * settings["every"]) == 0 and info["step"] < settings["steps"]:
             rng = np.random.default_rng([settings["seed"], info["step"]])
             print(indent(sample(params, info["vocab"], options["prompt"], 150,
-                                options["temperature"], rng), " | "), flush=True)
+                                options["temperature"], rng), " | "))
     save(path, info, arrays, adam, state)
     if not interrupts:
-        signal.signal(signal.SIGINT, handler)
-    return info["step"] == settings["steps"]
+        signal.signal(signal.SIGINT, before)
+    finished = info["step"] == settings["steps"]
+    print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
+    return finished
 
 
 def main(argv=None):
@@ -675,12 +686,9 @@ def main(argv=None):
     given = command_line(argv)
     options = {name: row[0] for name, row in SETTINGS.items()} | given
     path = Path(options["out"]) / f"{LESSON}.npz"
-    if options["load"]:
-        info, arrays = restore(options["load"])
-    else:
-        kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-        info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
-        arrays = {}
+    kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
+    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
+    info, arrays = restore(options["load"]) if options["load"] else (info, {})
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -708,18 +716,13 @@ def main(argv=None):
               f"{sum(param.size for param in arrays['params'].values()):,} parameters")
         print_baseline(ids, valid, len(info["vocab"]))
     check_prompt(options["prompt"], info["vocab"])
-    finished = True
-    if training:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        finished = train(info, arrays, ids, valid, path, options)
-        print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}",
-              flush=True)
+    finished = not training or train(info, arrays, ids, valid, path, options)
     if info["history"]:
         print(f"best held-out score: {score(min(row[2] for row in info['history'])):.3f} {UNIT} "
               "(a little optimistic: it also chose the parameters that are kept)")
     best, rng = arrays.get("best", arrays["params"]), np.random.default_rng(settings["seed"])
     print(sample(best, info["vocab"], options["prompt"], options["length"], options["temperature"],
-                 rng), flush=True)
+                 rng))
     if training and finished and info["history"]:
         draw(path.with_suffix(".png"), best, info["vocab"], valid, info["history"])
         print(f"picture: {path.with_suffix('.png')}")
@@ -730,7 +733,7 @@ def main(argv=None):
 def command(argv=None):
     """main, with every expected mistake told in one line on standard error -> exit status."""
     if hasattr(sys.stdout, "reconfigure"):      # the terminal may lack letters that the text has
-        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
     handler = signal.getsignal(signal.SIGINT)
     try:
         try:
@@ -758,9 +761,8 @@ def command(argv=None):
 
 
 if __name__ == "__main__":
-    exit_status = command([] if "ipykernel" in Path(sys.argv[0]).name else None)
-    if exit_status:
-        sys.exit(exit_status)
+    if status := command([] if "ipykernel" in Path(sys.argv[0]).name else None):
+        sys.exit(status)                        # in a notebook even sys.exit(0) would be an error
 
 # Try, and watch for
 #     python char_lstm.py --hidden 64

@@ -242,7 +242,7 @@ def batches(ids, size, rng=None):
 def sigmoid(x):
     """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
     y = np.tanh(0.5 * x)
-    y *= 0.5
+    y *= 0.5                                        # in place, for a fresh array is slow
     y += 0.5
     return y
 
@@ -395,9 +395,9 @@ def predict(params, memory, state, words):
 #       (Wc_dec), and in the decoder's first state (Wb);
 #   E   in the encoder's inputs, in the decoder's inputs, and in the readout (Oy).
 
-def step_backward(Wh, dh, saved):
+def step_backward(Wh, dh, kept):
     """Undo step: the gradient of the state after -> that of a (3H, B), and of the state before."""
-    r, z, n, h_prev, seen = saved
+    r, z, n, h_prev, seen = kept
     H = len(h_prev)
     # forward: h = z * h_prev + (1 - z) * n
     dz = dh * (h_prev - n)
@@ -425,6 +425,8 @@ def recurrent_gradient(da, saved):
 
 def sum_rows(ids, rows):
     """ids (N,), rows (N, D) -> the distinct ids in order, and for each the sum of its rows."""
+    # Sorted, equal ids stand side by side, and reduceat adds up each such group of rows. Plain
+    # dE[ids] += rows would keep only one of the rows of a word that occurs twice.
     order = np.argsort(ids, kind="stable")
     distinct, first = np.unique(ids[order], return_index=True)
     return distinct, np.add.reduceat(rows[order], first, axis=0)
@@ -501,10 +503,11 @@ def clip_gradients(grads, max_norm):
     """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
 
     Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
-    step keeps its direction. A product of many factors now and then explodes; one huge step along
-    such a gradient would undo what a thousand have learned.
+    gradient keeps its direction. A product of many factors now and then explodes. Adam would take
+    no step of more than about 3 lr even then, but its running means would keep the explosion: m a
+    wrong direction for tens of steps, v steps that are far too short for hundreds.
     """
-    # A sparse gradient, as the word lessons have one, is a pair (ids, rows): all the rest is zero.
+    # A sparse gradient, that of E where words are looked up, is a pair (ids, rows): the rest is 0.
     arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
     norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
     if norm > max_norm:
@@ -516,14 +519,14 @@ def clip_gradients(grads, max_norm):
 class Adam:
     """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
 
-    m is a running mean of the gradient and v of its square. Both start at zero and after t steps
-    have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
+    m is a running mean of the gradient and v of its square. Both start at zero, so after t steps
+    their weights add up to 1 - beta^t only; dividing by that makes them true averages.
 
     A sparse gradient (ids, rows) touches those rows only: m, v and the parameters of all other rows
     stay as they are, where dense Adam would let their m and v decay and go on moving them. That is
     wanted: a word that did not occur has given no evidence, and the work does not grow with V. Each
     row counts its own steps t. With one count for all, a word met late would find the correction
-    used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3 times too long.
+    used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too long.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -545,7 +548,7 @@ class Adam:
                 part, t = slice(start, start + rows), self.t
                 g = grad[part]
                 if ids is not None:
-                    part = ids[part]
+                    part = ids[part]            # from here on these rows, each only once
                     self.rows_t[name][part] += 1
                     t = self.rows_t[name][part]
                 m, v = self.m[name][part], self.v[name][part]
@@ -553,6 +556,7 @@ class Adam:
                 v += (1 - self.beta2) * (g * g - v)
                 m_hat, v_hat = m / (1 - self.beta1**t), v / (1 - self.beta2**t)
                 params[name][part] -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
+                # For a slice m and v are views, changed already; for rows picked by ids, copies.
                 self.m[name][part], self.v[name][part] = m, v
 
 
@@ -743,10 +747,11 @@ def measure(params, vocab, pairs, ids, beam):
 def save(path, info, arrays, adam, state):
     """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
 
-    The optimizer's memory and the state carried to the next window go with them. All is written to
-    a file beside path that is then renamed. Renaming is atomic: whenever the computer stops, path
-    is the old checkpoint or the new one, never half of either.
+    The optimizer's memory goes with them, and from a language model the state carried to the next
+    window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever
+    the program is killed, path is the old checkpoint or the new one, never half of either.
     """
+    # Adam's t and betas are plain values and go to info; its m and v are dicts and go to arrays.
     for name, value in vars(adam).items():
         (arrays if isinstance(value, dict) else info)[name] = value
     arrays["state"] = {str(i): array for i, array in enumerate(state)}
@@ -799,7 +804,7 @@ def command_line(argv):
     given = vars(parser.parse_args(argv))
     for name, value in given.items():
         smallest, largest = SETTINGS[name][1], 10**8 if isinstance(value, int) else 1e300
-        largest = 0.99 if name == "dropout" else largest
+        largest = 0.99 if name == "dropout" else largest        # only word lessons have it
         if smallest is not None and not smallest <= value <= largest:
             fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
     return given
@@ -814,16 +819,17 @@ def check_finite(value, step, lr):
 
 def train(info, arrays, ids, valid, valid_pairs, path):
     """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     settings, params = info["settings"], arrays["params"]
     size = min(settings["batch"], len(ids))
-    adam = Adam(params)
+    adam = Adam(params)                         # after --load, with the memory that save kept
     vars(adam).update({name: (info | arrays).get(name, new) for name, new in vars(adam).items()})
     interrupts = []
 
     def interrupt(*_):
         interrupts.append(True)                 # the loop looks here after each whole step
         signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
-    handler = signal.signal(signal.SIGINT, interrupt)
+    before = signal.signal(signal.SIGINT, interrupt)
     print(f"{'step':>12} {'training':>9} {'held out':>9}  nats per token; BLEU of 100 sentences")
     started, first, tokens = time.perf_counter(), info["step"], 0
     per_epoch, parts, epoch = -(-len(ids) // size), None, None
@@ -855,11 +861,13 @@ def train(info, arrays, ids, valid, valid_pairs, path):
         left = round(seconds / (info["step"] - first) * (settings["steps"] - info["step"]))
         print(f"{info['step']:>5}/{settings['steps']:<6} {train_nats:9.3f} {nats:9.3f}  "
               f"BLEU {score:.1f}, gradient norm {norm:.2f}, {tokens / seconds:,.0f} tokens/s, "
-              f"{left // 60}:{left % 60:02} left", flush=True)
+              f"{left // 60}:{left % 60:02} left")
     save(path, info, arrays, adam, ())
     if not interrupts:
-        signal.signal(signal.SIGINT, handler)
-    return info["step"] == settings["steps"]
+        signal.signal(signal.SIGINT, before)
+    finished = info["step"] == settings["steps"]
+    print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
+    return finished
 
 
 def print_samples(params, vocab, pairs, prompt, beam):
@@ -877,12 +885,9 @@ def main(argv=None):
     given = command_line(argv)
     options = {name: row[0] for name, row in SETTINGS.items()} | given
     path = Path(options["out"]) / f"{LESSON}.npz"
-    if options["load"]:
-        info, arrays = restore(options["load"])
-    else:
-        kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-        info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
-        arrays = {}
+    kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
+    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
+    info, arrays = restore(options["load"]) if options["load"] else (info, {})
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -921,12 +926,7 @@ def main(argv=None):
               "word is")
     if options["prompt"]:
         check_prompt(options["prompt"], info["vocab"], settings["min_count"])
-    finished = True
-    if training:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        finished = train(info, arrays, ids, valid, held_out, path)
-        print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}",
-              flush=True)
+    finished = not training or train(info, arrays, ids, valid, held_out, path)
     best = arrays.get("best", arrays["params"])
     if info["history"]:
         print(f"best held-out score: {min(row[2] for row in info['history']):.4f} nats per token "
@@ -944,7 +944,7 @@ def main(argv=None):
 def command(argv=None):
     """main, with every expected mistake told in one line on standard error -> exit status."""
     if hasattr(sys.stdout, "reconfigure"):      # the terminal may lack letters that the text has
-        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
     handler = signal.getsignal(signal.SIGINT)
     try:
         try:
@@ -972,9 +972,8 @@ def command(argv=None):
 
 
 if __name__ == "__main__":
-    exit_status = command([] if "ipykernel" in Path(sys.argv[0]).name else None)
-    if exit_status:
-        sys.exit(exit_status)
+    if status := command([] if "ipykernel" in Path(sys.argv[0]).name else None):
+        sys.exit(status)                        # in a notebook even sys.exit(0) would be an error
 
 # Try, and watch for
 #     python seq2seq.py --data data/crow.txt --steps 400

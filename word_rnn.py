@@ -1,7 +1,7 @@
 """A word-level recurrent neural network in plain NumPy, every gradient derived by hand.
 
 From characters to words: the vocabulary grows from sixty to thousands. So a word becomes a vector,
-learned like everything else, and a window of text touches a few of these vectors and no others.
+learned like everything else, and a window of text touches the vectors of its own words, no others.
 
     python word_rnn.py                          train on data/fables.txt: 30 s on two cores
     python word_rnn.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
@@ -23,6 +23,7 @@ Contents
 
 Notation, as in char_rnn.py, and
     D  size of a word vector    E (V, D)  the word vectors, a row a word    Wx (H, D)
+    <eos>  the token for a line's end    <unk>  the token for all rare words
 
 The model
     vector    = E[x[t]].T                          (D, B): a look-up
@@ -76,15 +77,15 @@ HERE = Path(__file__).parent if "__file__" in globals() else Path()   # a notebo
 SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "data": ("", None, "text to learn from, UTF-8 (default data/fables.txt beside this file)"),
     "valid": ("", None, "held-out text to score (default: the last tenth of the data)"),
-    "min_count": (2, 1, "words seen less often in training become <unk>; more make it simpler"),
-    "embed": (96, 1, "size D of a word's vector"),
+    "min_count": (2, 1, "words seen less often in training become <unk>; higher is an easier task"),
+    "embed": (96, 1, "size D of a word's vector; larger can tell more words apart, and is slower"),
     "hidden": (256, 1, "hidden units H; more remember more, time grows with the square"),
     "batch": (32, 1, "parallel streams B; fewer make more updates of the same text"),
     "seq_len": (64, 1, "tokens T in a window: as far back as the gradient goes"),
     "steps": (500, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (4e-3, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
     "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
-    "dropout": (0.5, 0, "part of the word vectors' and the outputs' entries zeroed in training"),
+    "dropout": (0.5, 0, "part of the entries of word vectors and h zeroed in training; 0 is off"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
     "every": (100, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
     # The checkpoint keeps the settings above. Those below are free to differ from run to run.
@@ -102,9 +103,9 @@ class BadInput(ValueError):
 
 
 # %% 1. Data
-# Networks compute with numbers, so each word gets an id, its place in a list of the training text's
-# words, commonest first. The held-out tenth is never trained on; it shows whether the network has
-# learned the language or the text by heart.
+# Networks compute with numbers, so each word gets an id, its place in the vocabulary: <eos>, then
+# the training text's words, commonest first. The held-out tenth is never trained on; it shows
+# whether the network has learned the language or the text by heart.
 
 def read_text(path):
     """A UTF-8 file -> its text, with plain newlines. BadInput if it is anything else."""
@@ -130,27 +131,33 @@ def read_data(data, valid):
     return (text, read_text(valid)) if valid else (text[:cut], text[cut:])
 
 
-def tokenize(text):
+def tokenize(text, vocab=()):
     """A text -> its tokens: words in lower case, punctuation marks one each, <eos> at line ends.
 
-    A word keeps inner apostrophes and hyphens. In a text with blank lines only those end a
-    paragraph, and so a line; without them every line end counts. A text that contains <unk> has
-    been tokenized by somebody: it is split at white space, and its lines end at line ends.
+    A word keeps inner apostrophes and hyphens. Prose may be wrapped: where a text has blank lines,
+    a line is a whole paragraph and only they end it. A training text with the word <unk> in it has
+    been split by somebody: it is split at white space, and every line end counts. Its vocabulary
+    has words that the rules for prose would change, N or mr. for instance; by that a held-out text
+    or a prompt without any <unk> is still read as the training text was.
     """
-    ends = r"\n\s*\n|\n\s*$" if "\n\n" in text and "<unk>" not in text else r"\n"
+    prose = re.compile(r"<eos>|<unk>|\w+(?:['\u2019-]\w+)*|[^\w\s]")
+    ready = "<unk>" in text.split()
+    if vocab:
+        ready = any(prose.findall(word.lower()) != [word] for word in vocab)
+    ends = r"\n\s*\n|\n\s*$" if "\n\n" in text and not ready else r"\n"
+    # (?<!\s): a match starts where white space starts; from every blank of a long gap it would
+    # search the rest of the gap again.
     text = re.sub(rf"(?<!\s)\s*({ends})\s*", " <eos> ", text.lstrip())
-    if "<unk>" in text:
-        return text.split()
-    return re.findall(r"<eos>|\w+(?:['\u2019-]\w+)*|[^\w\s]", text.lower())
+    return text.split() if ready else prose.findall(text.lower())
 
 
 def detokenize(tokens):
-    """Tokens -> text: lines, capitals where sentences begin, no space before a comma."""
+    """Tokens -> text: lines, capitals where sentences begin, signs close to their words."""
     text = re.sub(r" ?<eos> ?", "\n", " ".join(tokens))
     text = re.sub(r'" ([^"\n]*?) ?"', lambda m: f'"{m[1][:1].upper()}{m[1][1:]}"', text)
-    text = re.sub(r" ([.,;:!?)])", r"\1", text)
+    text = re.sub(r" ([.,;:!?)\u201d])|([(\u201c]) ", r"\1\2", text)
     text = re.sub(r"\bi\b", "I", text)
-    return re.sub(r'(^|\n|[.!?] |\." )(\w)', lambda m: m[1] + m[2].upper(), text)
+    return re.sub(r'(^|\n|[.!?] |\." |\u201c)(\w)', lambda m: m[1] + m[2].upper(), text)
 
 
 def build_vocab(tokens, settings):
@@ -160,9 +167,9 @@ def build_vocab(tokens, settings):
     and held-out text has new words too. This way <unk> is trained like any other token.
     """
     counts = Counter(token for token in tokens if token != "<eos>")
-    common = {word: count for word, count in counts.items() if count >= settings["min_count"]}
-    if len(common) < len(counts):
-        common["<unk>"] = counts.total() - sum(common.values())
+    common = Counter()
+    for word, count in counts.items():
+        common[word if count >= settings["min_count"] else "<unk>"] += count
     return ["<eos>"] + sorted(common, key=lambda word: (-common[word], word))
 
 
@@ -177,37 +184,36 @@ def encode(tokens, vocab):
 
 def encode_held_out(text, vocab):
     """Held-out text -> ids (N,); without <unk> in the vocabulary, unknown words are left out."""
-    tokens, known = tokenize(text), set(vocab)
-    kept = tokens if "<unk>" in known else [token for token in tokens if token in known]
+    tokens, known = tokenize(text, vocab), set(vocab)
+    kept = [token for token in tokens if token in known]
     if len(kept) < len(tokens):
-        print(f"left out of the held-out score: {len(tokens) - len(kept):,} unknown words")
-    return encode(kept, vocab)
+        print(f"unknown words in the held-out text: {len(tokens) - len(kept):,} of "
+              f"{len(tokens):,}, {'read as <unk>' if '<unk>' in known else 'left out'}")
+    return encode(tokens if "<unk>" in known else kept, vocab)
 
 
 def check_prompt(prompt, vocab):
-    """Say which words of the prompt the network does not know. BadInput if it has no <unk>."""
-    encode(tokenize(prompt), vocab)
-    unknown = sorted(set(tokenize(prompt)) - set(vocab))
+    """Say which words of the prompt become <unk>. BadInput if some would and there is no <unk>."""
+    tokens = tokenize(prompt, vocab)
+    encode(tokens, vocab)
+    unknown = sorted(set(tokens) - set(vocab))
     if unknown:
         print(f"read as <unk>, since training shows them too seldom: {' '.join(unknown)}")
-
-
-def fit(count, batch, seq_len):
-    """Shrink batch and window until `count` ids fill a window of every stream -> batch, seq_len."""
-    seq_len = min(seq_len, count - 1)
-    return min(batch, (count - 1) // seq_len), seq_len
 
 
 def windows(ids, batch, seq_len):
     """ids (N,) -> a list of windows (inputs, targets), each (T, B) with T = seq_len or less.
 
     The text is cut into B long streams that are read side by side, one a column, window by window.
-    Every token's target is the one after it. The last window is the rest of the streams, so
-    at most B - 1 ids at the very end of the text are never seen.
+    "abcdefg" with B = T = 2 has the streams abc and def: inputs [ad be] [cf], targets [be cf] [dg].
+    Every token's target is the one after it. The last window is the rest of the streams, so at most
+    B - 1 ids at the very end are never seen. A text too short for a window gets a smaller T and B.
     """
+    seq_len = min(seq_len, len(ids) - 1)
+    batch = min(batch, (len(ids) - 1) // seq_len)
     length = (len(ids) - 1) // batch
-    inputs = np.ascontiguousarray(ids[:batch * length].reshape(batch, length).T)
-    targets = np.ascontiguousarray(ids[1:batch * length + 1].reshape(batch, length).T)
+    inputs = ids[:batch * length].reshape(batch, length).T
+    targets = ids[1:batch * length + 1].reshape(batch, length).T
     return [(inputs[t:t + seq_len], targets[t:t + seq_len]) for t in range(0, length, seq_len)]
 
 
@@ -236,7 +242,7 @@ def cross_entropy(logits, targets, weight):
 
 # %% 3. Forward
 def init_params(V, D, H, rng, dtype=np.float32):
-    """Small random weights, zero biases -> dict of arrays; their dtype is that of all the rest.
+    """Random weights, zero biases -> dict of arrays; their dtype is that of all the rest.
 
     A word's vector is a row of E. It begins small, so that what a word learns soon outweighs what
     it began with; with entries of variance 1 the neighbours found below are chance.
@@ -258,14 +264,14 @@ def init_state(H, B, dtype=np.float32):
 
 
 def step(params, x, state, mask=1):
-    """One time step: ids x (B,), the state before -> the state after, what step_backward needs.
+    """One time step: ids x (B,), the state before -> the state after, what backward needs of it.
 
     mask (D, B) is dropout's, for the word vectors.
     """
     (h_prev,) = state
-    # A character's one-hot column picked a column of Wx. A word's picks a row of E, by the same
-    # look-up, a product with a one-hot column; Wx then reads this vector. So V words need V * D
-    # numbers instead of V * H, and words that behave alike can come to lie near each other.
+    # A character's one-hot column picked a column of Wx: H numbers a character. A word's picks a
+    # row of E, only D numbers, and one Wx reads the vectors of all words. So V words need V * D
+    # numbers here, not V * H, and words that behave alike can come to lie near each other.
     vector = params["E"][x].T * mask                                    # (D, B)
     a = params["Wx"] @ vector
     a += params["b"]
@@ -284,10 +290,12 @@ def readout(params, h):
 def forward(params, inputs, targets, state, dropout=0, rng=None):
     """inputs, targets: ids (T, B); state -> mean nats per token, state after, cache for backward.
 
-    dropout is the part of the entries of all word vectors and outputs that is set to zero, at
-    random, in training. The rest grows by 1 / (1 - dropout), which keeps the expected sums.
+    In training, dropout sets this part of the entries of the word vectors, and of h on its way to
+    the readout, to zero at random. No unit can then rely on another one being there, which makes it
+    harder to learn the text by heart. The other entries are multiplied by 1 / (1 - dropout), which
+    keeps the expected sums. Held-out text is read without, so its score may be the better one.
     """
-    (T, B), (V, D), H = inputs.shape, params["E"].shape, params["Wy"].shape[1]
+    (T, B), D, H = inputs.shape, params["E"].shape[1], params["Wy"].shape[1]
     mask_in, mask_out = [1] * T, 1
     if dropout:
         scale = params["E"].dtype.type(1 / (1 - dropout))
@@ -309,14 +317,13 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
 # %% 4. Backward
 # Six rules do all of it. Each turns the gradient of a line's result into those of its operands.
 #
-#   product        Y = W @ X        dW = dY @ X.T,  dX = W.T @ dY
-#                                   (the sum over the columns of the batch is inside the product)
+#   product        Y = W @ X        dW = dY @ X.T,  dX = W.T @ dY. For Y_ij = sum_k W_ik * X_kj, and
+#                                   W_ik meets X_kj in every column j: dW_ik = sum_j dY_ij * X_kj
 #   sum            Y = A + b        dA = dY,  db = dY summed over the columns that b was added to
 #   elementwise    Y = tanh(A)      dA = dY * (1 - Y * Y): the derivative of tanh is 1 - tanh^2
 #   used twice     Y = f(X), Z = g(X)    dX = what comes through Y + what comes through Z
-#   look-up        Y = W[:, ids]    W times one-hot columns, so by the product rule
-#                                   dW = dY @ onehot.T, which adds each column of dY to the column
-#                                   that was looked up
+#   look-up        Y = E[ids].T     is E.T @ onehot, a column an id, so dE = onehot @ dY.T: each
+#                                   column of dY is added to the row of E that was looked up
 #   softmax with   nats = log(sum_j exp(y_j)) - y_target
 #   cross-entropy                   The first part's derivative by y_i is exp(y_i) / sum_j exp(y_j),
 #                                   which is p_i; the second's is 1 at the target: dy = p - onehot
@@ -324,21 +331,24 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
 # Back-propagation through time is these rules applied to the unrolled network, last step first.
 # At the start of the window the gradient stops: the *state* came over from the window before, but
 # to follow the gradient there would mean going back to the beginning of the text at every step. So
-# the network can remember for longer than T, while each lesson it draws spans T steps at most.
+# the network can remember for longer than T, but what it learns from spans T steps at most.
 
-def step_backward(params, dstate, saved):
-    """Undo step: gradient of the state after -> that of a (H, B), and that of the state before."""
-    (dh,), (h, _) = dstate, saved
+def step_backward(params, dstate, kept):
+    """Undo step: the gradient of the state after -> da (H, B), the gradient of the state before."""
+    (dh,), (h, _) = dstate, kept
     # forward: h = tanh(a)
     da = dh * (1 - h * h)
-    # forward: a = Wx[:, x] + b + Wh @ h_prev
-    # Over k steps the gradient is multiplied k times by Wh.T and by 1 - h^2, which is at most 1.
-    # That repeated product is why it vanishes, or explodes (Pascanu et al., equation 5).
-    return da, (params["Wh"].T @ da,)
+    # forward: a = Wx @ vector + b + Wh @ h_prev
+    dh_prev = params["Wh"].T @ da
+    # Over k steps the gradient is multiplied k times by 1 - h^2, at most 1, and k times by Wh.T.
+    # This product is why it vanishes, or explodes (Pascanu et al., equation 5, whose state is a).
+    return da, (dh_prev,)
 
 
 def sum_rows(ids, rows):
     """ids (N,), rows (N, D) -> the distinct ids in order, and for each the sum of its rows."""
+    # Sorted, equal ids stand side by side, and reduceat adds up each such group of rows. Plain
+    # dE[ids] += rows would keep only one of the rows of a word that occurs twice.
     order = np.argsort(ids, kind="stable")
     distinct, first = np.unique(ids[order], return_index=True)
     return distinct, np.add.reduceat(rows[order], first, axis=0)
@@ -351,27 +361,28 @@ def backward(params, cache):
     """
     inputs, saved, hidden, shown, dlogits, mask_in, mask_out = cache
     T, B = inputs.shape
-    V, N = dlogits.shape
+    N = T * B
     # forward: loss = mean of the cross-entropies; cross_entropy has made dlogits already
     # forward: logits = Wy @ shown + by, shown = h * mask_out
     grads = {"Wy": dlogits @ shown.T, "by": dlogits.sum(axis=1, keepdims=True)}
     dhidden = params["Wy"].T @ dlogits
     dhidden *= mask_out
-    dstate = init_state(len(hidden), B, hidden.dtype)
+    dstate = init_state(len(hidden), B, hidden.dtype)       # zero: no loss lies beyond the window
     da = np.empty((len(params["b"]), N), dhidden.dtype)     # a column a step and stream
     for t in reversed(range(T)):
+        now = slice(t * B, (t + 1) * B)                     # the columns of time t
         # h[t] was used twice: by the logits at t, and by the step to t + 1.
-        (dh,), now = dstate, slice(t * B, (t + 1) * B)
-        da[:, now], dstate = step_backward(params, (dh + dhidden[:, now],), saved[t])
+        dh = dstate[0] + dhidden[:, now]
+        da[:, now], dstate = step_backward(params, (dh, *dstate[1:]), saved[t])
     # forward: a = Wx @ vector + b + Wh @ h_prev, with the same parameters at every step
-    vectors = np.concatenate([kept[-1] for kept in saved], axis=1)      # (D, N)
+    vectors = np.concatenate([kept[-1] for kept in saved], axis=1)      # (D, N): step's last
     grads |= {"Wx": da @ vectors.T, "Wh": da @ hidden[:, :-B].T, "b": da.sum(axis=1, keepdims=True)}
-    # forward: vector = E[x].T * mask_in. By the product rule dE = onehot @ dvectors.T, and nearly
-    # all of it is zero: only the rows of words that occurred are not. So we keep these rows and
-    # their ids, and never make a V x D array. A word that occurred five times gets five rows' sum.
+    # forward: vector = E[x].T * mask_in. By the product rule dE = onehot @ dvectors.T, and its rows
+    # are zero for all words that did not occur. So we keep the other rows and their ids, and never
+    # make a V x D array. A word that occurred five times gets five rows' sum.
     dvectors = params["Wx"].T @ da
     if isinstance(mask_in, np.ndarray):
-        dvectors *= np.concatenate(list(mask_in), axis=1)
+        dvectors *= np.concatenate(mask_in, axis=1)                     # (T, D, B) -> (D, N)
     grads["E"] = sum_rows(inputs.ravel(), dvectors.T)
     return grads, dstate
 
@@ -381,10 +392,11 @@ def clip_gradients(grads, max_norm):
     """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
 
     Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
-    step keeps its direction. A product of many factors now and then explodes; one huge step along
-    such a gradient would undo what a thousand have learned.
+    gradient keeps its direction. A product of many factors now and then explodes. Adam would take
+    no step of more than about 3 lr even then, but its running means would keep the explosion: m a
+    wrong direction for tens of steps, v steps that are far too short for hundreds.
     """
-    # A sparse gradient, as the word lessons have one, is a pair (ids, rows): all the rest is zero.
+    # A sparse gradient, that of E where words are looked up, is a pair (ids, rows): the rest is 0.
     arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
     norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
     if norm > max_norm:
@@ -396,14 +408,14 @@ def clip_gradients(grads, max_norm):
 class Adam:
     """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
 
-    m is a running mean of the gradient and v of its square. Both start at zero and after t steps
-    have seen only the part 1 - beta^t of what they will; dividing by it corrects for that.
+    m is a running mean of the gradient and v of its square. Both start at zero, so after t steps
+    their weights add up to 1 - beta^t only; dividing by that makes them true averages.
 
     A sparse gradient (ids, rows) touches those rows only: m, v and the parameters of all other rows
     stay as they are, where dense Adam would let their m and v decay and go on moving them. That is
     wanted: a word that did not occur has given no evidence, and the work does not grow with V. Each
     row counts its own steps t. With one count for all, a word met late would find the correction
-    used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3 times too long.
+    used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too long.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -425,7 +437,7 @@ class Adam:
                 part, t = slice(start, start + rows), self.t
                 g = grad[part]
                 if ids is not None:
-                    part = ids[part]
+                    part = ids[part]            # from here on these rows, each only once
                     self.rows_t[name][part] += 1
                     t = self.rows_t[name][part]
                 m, v = self.m[name][part], self.v[name][part]
@@ -433,6 +445,7 @@ class Adam:
                 v += (1 - self.beta2) * (g * g - v)
                 m_hat, v_hat = m / (1 - self.beta1**t), v / (1 - self.beta2**t)
                 params[name][part] -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
+                # For a slice m and v are views, changed already; for rows picked by ids, copies.
                 self.m[name][part], self.v[name][part] = m, v
 
 
@@ -440,18 +453,20 @@ class Adam:
 def pick(logits, temperature, rng):
     """logits (V,) -> an id drawn from softmax(logits / temperature); 0 takes the largest.
 
-    The Gumbel trick: add independent Gumbel noise to every logit and take the largest sum. Id i
-    then wins with probability softmax(logits)_i, and more noise does the same as smaller logits.
+    The Gumbel trick: add noise -log(E) to every logit, each E drawn from the exponential law, and
+    take the largest sum. That is the smallest E * exp(-y): a wait that ends at the rate exp(y), and
+    of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
+    does the same as smaller logits.
     """
     return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
 
 
 def sample(params, vocab, prompt, length, temperature, rng):
     """Read the prompt, then `length` times draw a token and read it in turn -> the text."""
-    ids = encode(tokenize(prompt), vocab).tolist()
+    ids = encode(tokenize(prompt, vocab), vocab).tolist()
     shown = 0 if ids else 1
-    ids = ids or [0]                            # no prompt: begin as if after a line end, id 0
-    silent = [i for i, token in enumerate(vocab) if token == "<unk>"]     # read, but never written
+    ids = ids or [0]                            # no prompt: as if after id 0, mostly the line end
+    silent = [i for i, token in enumerate(vocab) if token == "<unk>"]   # words only: never written
     state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
     for x in ids[:-1]:
         state, _ = step(params, np.array([x]), state)
@@ -529,6 +544,9 @@ def draw(path, params, vocab, valid, history):
 
 
 # %% 8. Training
+# The learning is four lines of train: forward, backward, clip_gradients, adam.update. All else here
+# keeps house: the score, the checkpoint, the flags, and what to say when something goes wrong.
+
 def score(nats):
     """Mean nats per token -> the unit of the field."""
     return np.exp(nats)
@@ -548,11 +566,10 @@ def new_params(settings, vocab, rng):
 
 
 def evaluate(params, ids, batch, seq_len):
-    """Mean nats per token over ids (N,), read in order with the state carried over."""
-    batch, seq_len = fit(len(ids), batch, seq_len)
-    state = init_state(params["Wy"].shape[1], batch, params["Wy"].dtype)
-    total = count = 0
-    for inputs, targets in windows(ids, batch, seq_len):
+    """Mean nats per token over ids (N,), read as in training: B streams, their state carried on."""
+    parts, total, count = windows(ids, batch, seq_len), 0, 0
+    state = init_state(params["Wy"].shape[1], parts[0][0].shape[1], params["Wy"].dtype)
+    for inputs, targets in parts:
         loss, state, _ = forward(params, inputs, targets, state)
         total += float(loss) * targets.size
         count += targets.size
@@ -562,10 +579,11 @@ def evaluate(params, ids, batch, seq_len):
 def save(path, info, arrays, adam, state):
     """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
 
-    The optimizer's memory and the state carried to the next window go with them. All is written to
-    a file beside path that is then renamed. Renaming is atomic: whenever the computer stops, path
-    is the old checkpoint or the new one, never half of either.
+    The optimizer's memory goes with them, and from a language model the state carried to the next
+    window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever
+    the program is killed, path is the old checkpoint or the new one, never half of either.
     """
+    # Adam's t and betas are plain values and go to info; its m and v are dicts and go to arrays.
     for name, value in vars(adam).items():
         (arrays if isinstance(value, dict) else info)[name] = value
     arrays["state"] = {str(i): array for i, array in enumerate(state)}
@@ -618,7 +636,7 @@ def command_line(argv):
     given = vars(parser.parse_args(argv))
     for name, value in given.items():
         smallest, largest = SETTINGS[name][1], 10**8 if isinstance(value, int) else 1e300
-        largest = 0.99 if name == "dropout" else largest
+        largest = 0.99 if name == "dropout" else largest        # only word lessons have it
         if smallest is not None and not smallest <= value <= largest:
             fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
     return given
@@ -633,13 +651,14 @@ def check_finite(value, step, lr):
 
 def train(info, arrays, ids, valid, path, options):
     """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     settings, params = info["settings"], arrays["params"]
-    batch, seq_len = fit(len(ids), settings["batch"], settings["seq_len"])
+    parts = windows(ids, settings["batch"], settings["seq_len"])
+    seq_len, batch = parts[0][0].shape
     if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
         print(f"the text is short: batch {batch} and window {seq_len} instead of "
               f"{settings['batch']} and {settings['seq_len']}")
-    parts = windows(ids, batch, seq_len)
-    adam = Adam(params)
+    adam = Adam(params)                         # after --load, with the memory that save kept
     vars(adam).update({name: (info | arrays).get(name, new) for name, new in vars(adam).items()})
     state = tuple(arrays.get("state", {}).values())
     interrupts = []
@@ -647,7 +666,7 @@ def train(info, arrays, ids, valid, path, options):
     def interrupt(*_):
         interrupts.append(True)                 # the loop looks here after each whole step
         signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
-    handler = signal.signal(signal.SIGINT, interrupt)
+    before = signal.signal(signal.SIGINT, interrupt)
     print(f"{'step':>12} {'training':>9} {'held out':>9}  {UNIT}")
     started, first = time.perf_counter(), info["step"]
     while info["step"] < settings["steps"] and not interrupts:
@@ -678,15 +697,17 @@ def train(info, arrays, ids, valid, path, options):
         left = round(seconds * (settings["steps"] - info["step"]))
         print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
               f"{score(nats):9.3f}  gradient norm {norm:.2f}, {batch * seq_len / seconds:,.0f} "
-              f"tokens/s, {left // 60}:{left % 60:02} left", flush=True)
+              f"tokens/s, {left // 60}:{left % 60:02} left")
         if info["step"] % (5 * settings["every"]) == 0 and info["step"] < settings["steps"]:
             rng = np.random.default_rng([settings["seed"], info["step"]])
             print(indent(sample(params, info["vocab"], options["prompt"], 150,
-                                options["temperature"], rng), " | "), flush=True)
+                                options["temperature"], rng), " | "))
     save(path, info, arrays, adam, state)
     if not interrupts:
-        signal.signal(signal.SIGINT, handler)
-    return info["step"] == settings["steps"]
+        signal.signal(signal.SIGINT, before)
+    finished = info["step"] == settings["steps"]
+    print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
+    return finished
 
 
 def main(argv=None):
@@ -694,12 +715,9 @@ def main(argv=None):
     given = command_line(argv)
     options = {name: row[0] for name, row in SETTINGS.items()} | given
     path = Path(options["out"]) / f"{LESSON}.npz"
-    if options["load"]:
-        info, arrays = restore(options["load"])
-    else:
-        kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-        info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
-        arrays = {}
+    kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
+    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
+    info, arrays = restore(options["load"]) if options["load"] else (info, {})
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -727,18 +745,13 @@ def main(argv=None):
               f"{sum(param.size for param in arrays['params'].values()):,} parameters")
         print_baseline(ids, valid, len(info["vocab"]))
     check_prompt(options["prompt"], info["vocab"])
-    finished = True
-    if training:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        finished = train(info, arrays, ids, valid, path, options)
-        print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}",
-              flush=True)
+    finished = not training or train(info, arrays, ids, valid, path, options)
     if info["history"]:
         print(f"best held-out score: {score(min(row[2] for row in info['history'])):.3f} {UNIT} "
               "(a little optimistic: it also chose the parameters that are kept)")
     best, rng = arrays.get("best", arrays["params"]), np.random.default_rng(settings["seed"])
     print(sample(best, info["vocab"], options["prompt"], options["length"], options["temperature"],
-                 rng), flush=True)
+                 rng))
     if training and finished and info["history"]:
         draw(path.with_suffix(".png"), best, info["vocab"], valid, info["history"])
         print(f"picture: {path.with_suffix('.png')}")
@@ -749,7 +762,7 @@ def main(argv=None):
 def command(argv=None):
     """main, with every expected mistake told in one line on standard error -> exit status."""
     if hasattr(sys.stdout, "reconfigure"):      # the terminal may lack letters that the text has
-        sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
     handler = signal.getsignal(signal.SIGINT)
     try:
         try:
@@ -777,9 +790,8 @@ def command(argv=None):
 
 
 if __name__ == "__main__":
-    exit_status = command([] if "ipykernel" in Path(sys.argv[0]).name else None)
-    if exit_status:
-        sys.exit(exit_status)
+    if status := command([] if "ipykernel" in Path(sys.argv[0]).name else None):
+        sys.exit(status)                        # in a notebook even sys.exit(0) would be an error
 
 # Try, and watch for
 #     python word_rnn.py --dropout 0 --steps 300

@@ -73,10 +73,9 @@ def load(name, changes):
         vocab = lesson.build_vocab(tokens, settings)
         ids = lesson.encode(tokens, vocab)
     if name in LANGUAGE:
-        settings["batch"], settings["seq_len"] = lesson.fit(len(ids), settings["batch"],
-                                                            settings["seq_len"])
-        batches = [part for part in lesson.windows(ids, settings["batch"], settings["seq_len"])
-                   if len(part[0]) == settings["seq_len"]]
+        batches = lesson.windows(ids, settings["batch"], settings["seq_len"])
+        settings["seq_len"], settings["batch"] = batches[0][0].shape
+        batches = [part for part in batches if len(part[0]) == settings["seq_len"]]
         sizes = [len(vocab)]
     else:
         pairs, _ = lesson.read_data(settings)

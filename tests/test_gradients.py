@@ -104,13 +104,13 @@ def test_every_entry(case):
 MUTATIONS = {
     "char_rnn": [
         ('params["Wh"].T @ da', 'params["Wh"] @ da'),
-        ("(dh + dhidden[:, now],)", "(dhidden[:, now],)"),
+        ("dh = dstate[0] + dhidden[:, now]", "dh = dhidden[:, now]"),
         ("da = dh * (1 - h * h)", "da = dh * h * (1 - h)"),
     ],
     "char_lstm": [
         ('params["Wh"].T @ da', 'params["Wh"].reshape(len(dc), -1) @ da'),
         ("dc = dc + dh * o", "dc = dh * o"),
-        ("dc * f)", "dc * i)"),
+        ("dc_prev = dc * f", "dc_prev = dc * i"),
     ],
     "char_gru": [
         ('params["Wh"][2 * H:].T @ dan', 'params["Wh"][2 * H:] @ dan'),
@@ -119,7 +119,7 @@ MUTATIONS = {
     ],
     "word_rnn": [
         ('params["Wh"].T @ da', 'params["Wh"] @ da'),
-        ("(dh + dhidden[:, now],)", "(dhidden[:, now],)"),
+        ("dh = dstate[0] + dhidden[:, now]", "dh = dhidden[:, now]"),
         ("np.add.reduceat(rows[order], first, axis=0)", "rows[order][first]"),
     ],
     "word_lstm": [

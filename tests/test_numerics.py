@@ -70,6 +70,20 @@ def test_adam_by_hand(name):
         assert params["w"][0, 0] == pytest.approx(value, abs=2e-7)
 
 
+@lessons
+def test_an_explosion_stays_in_adams_memory(name):
+    """One gradient a thousand times too large: what the docstring of clip_gradients says of it."""
+    params, steps = {"w": np.zeros((1, 1))}, []
+    adam = module(name).Adam(params)
+    for t in range(1, 3800):
+        before = params["w"].copy()
+        adam.update(params, {"w": np.full((1, 1), -1000.0 if t == 3000 else 1.0)}, 1.0)
+        steps.append(float((before - params["w"])[0, 0]))
+    assert steps[2998] == pytest.approx(1, abs=1e-3)
+    assert -3.2 < min(steps) < -2.7 and steps[3030] < 0         # the wrong way, for tens of steps
+    assert 0 < steps[3100] < 0.5 and 0 < steps[3600] < 0.5      # too short, for hundreds
+
+
 @language
 def test_pick_draws_from_the_softmax(name):
     pick, rng = module(name).pick, np.random.default_rng(0)
@@ -96,10 +110,18 @@ def test_windows_show_everything_once(name, count, batch, seq_len):
 
 
 @language
-def test_fit_shrinks_to_a_short_text(name):
-    fit = module(name).fit
-    assert fit(1000, 4, 16) == (4, 16)
-    assert fit(100, 32, 64) == (1, 64) and fit(270, 32, 64) == (4, 64) and fit(20, 32, 64) == (1, 19)
+def test_windows_shrink_to_a_short_text(name):
+    def shape(count, batch, seq_len):
+        return module(name).windows(np.arange(count), batch, seq_len)[0][0].shape
+    assert shape(1000, 4, 16) == (16, 4)
+    assert shape(100, 32, 64) == (64, 1) and shape(270, 32, 64) == (64, 4) and shape(20, 32, 64) == (19, 1)
+
+
+@language
+def test_windows_are_as_their_docstring_has_them(name):
+    text = np.array(list("abcdefg"))
+    assert [("".join(x.T.ravel()), "".join(y.T.ravel())) for x, y in module(name).windows(text, 2, 2)] == [
+        ("abde", "bcef"), ("cf", "dg")]
 
 
 @pytest.mark.parametrize("name", CHAR)

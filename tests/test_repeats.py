@@ -5,7 +5,7 @@ from conftest import CHAR, LANGUAGE, LESSONS, ROOT, TRANSLATION, WORD
 
 SHARED = {  # who must have it -> names
     tuple(LESSONS): "BadInput read_text cross_entropy clip_gradients save restore load check_finite command_line command",
-    tuple(LANGUAGE): "read_data fit windows readout evaluate sample pick plot_losses train main",
+    tuple(LANGUAGE): "read_data windows readout evaluate sample pick plot_losses train main",
     tuple(CHAR): """tokenize detokenize build_vocab encode encode_held_out check_prompt Adam score
         print_baseline new_params gradient_by_lag plot_lags""",
     tuple(WORD): """tokenize detokenize build_vocab encode encode_held_out check_prompt Adam sum_rows score

@@ -23,11 +23,32 @@ def test_text_with_unk_is_taken_as_tokenized():
     assert lesson.tokenize(text) == "the <unk> of N mr. Bell 's <eos> a second-hand line <eos>".split()
 
 
+def test_the_training_text_decides_how_held_out_text_and_prompt_are_split():
+    """Penn Treebank's habits: N, mr. and 's are words; a line of it need not have an <unk>."""
+    vocab = lesson.build_vocab(lesson.tokenize(" mr. <unk> 's market rose N points \n" * 3), {"min_count": 1})
+    line = "mr. smith 's market fell N points"
+    assert lesson.tokenize(line, vocab) == line.split()
+    assert lesson.encode_held_out(line, vocab).tolist().count(vocab.index("<unk>")) == 2     # smith, fell
+    prose = lesson.build_vocab(lesson.tokenize("The fox said, no. It's late.\n" * 3), {"min_count": 1})
+    assert lesson.tokenize("The <unk> said, no.", prose) == "the <unk> said , no .".split()
+    prose = lesson.build_vocab(lesson.tokenize("Write `<unk>`, he said. Go!\n" * 3), {"min_count": 1})
+    assert "said" in prose and "." in prose                     # a text that mentions <unk> is prose
+
+
+def test_unknown_words_of_held_out_text_are_counted(capsys):
+    lesson.encode_held_out("a fox jumps", ["<eos>", "<unk>", "a"])
+    assert "2 of 3, read as <unk>" in capsys.readouterr().out
+    lesson.encode_held_out("a fox jumps", ["<eos>", "a"])
+    assert "2 of 3, left out" in capsys.readouterr().out
+
+
 def test_vocabulary():
     tokens = "b b b a a c <eos> a d a".split()
     assert lesson.build_vocab(tokens, {"min_count": 2}) == ["<eos>", "a", "b", "<unk>"]
     assert lesson.build_vocab(tokens + ["e"] * 2, {"min_count": 3}) == ["<eos>", "<unk>", "a", "b"]
     assert lesson.build_vocab(tokens, {"min_count": 1}) == ["<eos>", "a", "b", "c", "d"]
+    own = "<unk> <unk> <unk> <unk> a a a b b c".split()         # its own <unk> and a rare word add up
+    assert lesson.build_vocab(own, {"min_count": 2}) == ["<eos>", "<unk>", "a", "b"]
     vocab = lesson.build_vocab(tokens, {"min_count": 2})
     assert lesson.encode("a c b never".split(), vocab).tolist() == [1, 3, 2, 3]
     with pytest.raises(lesson.BadInput, match="'never'"):
@@ -46,6 +67,7 @@ def test_every_special_token_occurs_in_training():
     'The fox said, "I am hungry." She ran.\nThe end',
     '"Is it you?" asked the crow. "It is I!" said the fox.',
     "A well-fed dog: don't touch; go!",
+    "\u201cIs it you?\u201d asked the crow (the old one).",
 ])
 def test_tokens_become_text_again(text):
     tokens = lesson.tokenize(text)
