@@ -52,10 +52,11 @@ What a default run prints at the end (seed 0, two cores, 85 seconds)
 Papers, and where this file departs from them
     Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
         translate": section 3 (equations 5 to 7) and appendix A.1 and A.2. Biases are added where
-        the paper omits them. First values: recurrent matrices orthogonal and va zero as in the
-        paper, the others with variance 1 / columns where the paper has 0.01^2 (Wa and Ua 0.001^2:
-        with that the attention starts late, and the alignment error rate ends at 0.22), the
-        encoders' gate biases 2. The norm is clipped to 1 as there.
+        the paper omits them. One E serves both languages, where the paper has two. First values:
+        recurrent matrices orthogonal and va zero as in the paper, the others with variance 1 /
+        columns (E 0.1^2) where the paper has 0.01^2 (Wa and Ua 0.001^2: with that the attention
+        starts late, and the alignment error rate ends at 0.22), the biases of the encoders' update
+        gates 2. The norm is clipped to 1 as there.
     Och & Ney 2003: the alignment error rate. Papineni et al. 2002: BLEU.
     Kingma & Ba 2015: Adam, with sparse updates of E as in word_rnn.py; the paper has Adadelta.
 """
@@ -273,8 +274,8 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
 
     Recurrent matrices are orthogonal (lengths neither grow nor shrink), gate by gate; the other
     weights have variance 1 / columns; the word vectors begin small. va begins at zero, as in the
-    paper: the attention begins uniform. The encoders' gates begin open, with a bias of 2, so that
-    an annotation is at first mostly its own word, and takes in of its neighbours what helps.
+    paper: the attention begins uniform. The encoders' update gates begin open, z with a bias of 2,
+    so that an annotation is at first mostly its own word, and takes in of its neighbours what helps.
     """
     M = (H + 1) // 2                                # maxout units
 
@@ -296,7 +297,7 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
         "bo": np.zeros((2 * M, 1)),
         "Wy": weight(V_out, M), "by": np.zeros((V_out, 1)),
     }
-    params["b_fwd"][:2 * H] = params["b_bwd"][:2 * H] = 2
+    params["b_fwd"][H:2 * H] = params["b_bwd"][H:2 * H] = 2
     return {name: param.astype(dtype) for name, param in params.items()}
 
 
