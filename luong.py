@@ -161,8 +161,8 @@ def read_pairs(path, max_length):
                            "needed; mend or remove that line")
         links = []
         if re.fullmatch(r"\d{1,4}-\d{1,4}( \d{1,4}-\d{1,4})*", third.strip()):
-            links = [tuple(map(int, link.split("-"))) for link in third.split()]
-            links = [(s, t) for s, t in links if s < len(source) and t < len(target)]
+            links = [(s, t) for s, t in (map(int, link.split("-")) for link in third.split())
+                     if s < len(source) and t < len(target)]
         pairs.append((source, target, links))
     kept = [pair for pair in pairs if max(len(pair[0]), len(pair[1])) <= max_length]
     if len(kept) < len(pairs):
