@@ -818,7 +818,8 @@ def plot_learning(left, middle, history, rows):
     right = left.twinx()
     right.plot(steps, scores, "C2--", label="BLEU (right axis)")
     right.set(ylabel="BLEU", ylim=(0, 101))
-    left.legend(handles=[*left.lines, *right.lines], loc="center right")
+    left.legend(handles=[*left.lines, *right.lines], loc="upper center", ncol=3,
+                bbox_to_anchor=(0.5, -0.12))        # below, for the curves leave no corner free
     middle.plot(rows[:, 0], rows[:, 1], "o-", label="BLEU")
     middle.plot(rows[:, 0], rows[:, 2], "s-", label="exact match, %")
     middle.set(xlabel="source length, tokens (mean of each fifth)", ylim=(0, 101),

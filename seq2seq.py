@@ -691,7 +691,8 @@ def plot_learning(left, middle, history, rows):
     right = left.twinx()
     right.plot(steps, scores, "C2--", label="BLEU (right axis)")
     right.set(ylabel="BLEU", ylim=(0, 101))
-    left.legend(handles=[*left.lines, *right.lines], loc="center right")
+    left.legend(handles=[*left.lines, *right.lines], loc="upper center", ncol=3,
+                bbox_to_anchor=(0.5, -0.12))        # below, for the curves leave no corner free
     middle.plot(rows[:, 0], rows[:, 1], "o-", label="BLEU")
     middle.plot(rows[:, 0], rows[:, 2], "s-", label="exact match, %")
     middle.set(xlabel="source length, tokens (mean of each fifth)", ylim=(0, 101),
@@ -710,7 +711,7 @@ def draw(path, params, vocab, pairs, ids, words, history):
     figure = Figure(figsize=(14, 12), layout="constrained")
     axes = figure.subplot_mosaic("LM;SS", height_ratios=(1, 1.5))
     plot_learning(axes["L"], axes["M"], history, rows)
-    some = [i for i in range(len(pairs)) if len(pairs[i][0]) <= 8][:24] or [0]
+    some = [i for i in range(len(pairs)) if len(pairs[i][0]) <= 8][:16] or [0]
     c, _ = bridge(params, encode(params, pad([ids[i][0] for i in some]))[0])
     summaries = c.T - c.T.mean(axis=0)
     summaries = np.pad(summaries, ((0, 0), (0, 1)))         # two dimensions even where H is 1
