@@ -4,7 +4,7 @@
     python tests/findings.py --seeds 1 --steps 20     a trial of the script, with junk figures
 
 A. the lessons with their default settings    B. the same with as many parameters for all
-C. Luong's three scores    D. what a wider beam finds
+C. Luong's three scores    D. what a wider beam finds    E. words that look at a wrong place
 
 It runs the lessons as their users do, each run in a folder of its own under --out, with what it
 printed in output.txt beside the checkpoint. It may be interrupted (Ctrl-C lets the runs save) and
@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -145,7 +146,22 @@ def measure(path, beams):
             lesson.print_alignment(params, pairs, ids)
         figures |= zip(("error", "diagonal", "best"),
                        map(float, re.findall(r"\d\.\d+", printed.getvalue())))
+        figures["wrong"], figures["words"] = wrong_links(lesson, params, pairs, ids)
     return figures
+
+
+def wrong_links(lesson, params, pairs, ids):
+    """-> counters of target words: those that look most at a source word without a link, all."""
+    wrong, words = Counter(), Counter()
+    for part in lesson.batches(ids, 100):
+        source, target = (lesson.pad([ids[i][side] for i in part]) for side in (0, 1))
+        attention = lesson.forced_attention(params, source, target)
+        for b, i in enumerate(part):
+            looked = attention[:len(pairs[i][1]), :len(pairs[i][0]), b].argmax(axis=1)
+            words.update(pairs[i][1])
+            wrong.update(word for t, word in enumerate(pairs[i][1])
+                         if (int(looked[t]), t) not in pairs[i][2])
+    return wrong, words
 
 
 # %% Tables
@@ -166,7 +182,8 @@ def print_table(heading, head, rows):
 def print_columns(heading, columns, keys):
     """Print a table with these figures as rows; columns: by label, the figures of each seed."""
     some = list(columns.values())[0]                # the lengths are the same in all columns
-    means = {key: statistics.fmean(run[key] for run in some) for key in some[0]}
+    means = {key: statistics.fmean(run[key] for run in some) for key in some[0]
+             if key.startswith("length")}
     print_table(heading, ["", *columns], (
         [ROWS[key][0].format(**means), *(spread(runs, key, ROWS[key][1]) if key in runs[0] else ""
                                          for runs in columns.values())] for key in keys))
@@ -209,6 +226,12 @@ def main():
     lower = ", ".join(f"{name} {spread(found[name], 'lower', '.1f')}" for name in TRANSLATION)
     print("\nA wider beam can make a single sentence worse. Held-out sentences whose translation "
           f"scores lower with beam {BEAMS[-1]} than with beam {BEAMS[0]}: {lower}.")
+    print("\nE. Target words whose largest weight is at a source word without a link, all seeds:")
+    for name in ("bahdanau", "luong"):
+        wrong, words = (sum((run[key] for run in found[name]), Counter())
+                        for key in ("wrong", "words"))
+        print(f"{name}, {wrong.total():,} of {words.total():,}: " + ", ".join(
+            f"{word} {count:,} of {words[word]:,}" for word, count in wrong.most_common(12)))
 
 
 if __name__ == "__main__":
