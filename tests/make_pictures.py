@@ -30,7 +30,7 @@ def plot_lags(axes):
         axes.fill_between(range(len(norms)), low, high, color=f"C{color}", alpha=0.15)
         axes.semilogy(median, color=f"C{color}", label=label)
         reach = [int(np.argmax(median < 1 / part)) for part in (10, 100, 1000)]
-        print(f"{label}: median below 1/10, 1/100, 1/1000 from lag", reach)
+        print(f"{label}: median first below 1/10, 1/100, 1/1000 at lag", reach)
     axes.set(xlabel="lag k, characters back", ylim=(1e-10, 10),
              ylabel="gradient, relative to lag 0 (median, middle 80 %)",
              title="How far back the gradient of one prediction reaches")
