@@ -55,7 +55,7 @@ Papers, and where this file departs from them
         the paper omits them. One E serves both languages, where the paper has two. First values:
         recurrent matrices orthogonal and va zero as in the paper, the others with variance 1 /
         columns (E 0.1^2) where the paper has 0.01^2 (Wa and Ua 0.001^2: with that the attention
-        starts late, and the alignment error rate ends at 0.22), the biases of the encoders' update
+        starts late, and the alignment error rate ends at 0.18), the biases of the encoders' update
         gates 2. The norm is clipped to 1 as there.
     Och & Ney 2003: the alignment error rate. Papineni et al. 2002: BLEU.
     Kingma & Ba 2015: Adam, with sparse updates of E as in word_rnn.py; the paper has Adadelta.
@@ -275,7 +275,7 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32):
     Recurrent matrices are orthogonal (lengths neither grow nor shrink), gate by gate; the other
     weights have variance 1 / columns; the word vectors begin small. va begins at zero, as in the
     paper: the attention begins uniform. The encoders' update gates begin open, z with a bias of 2,
-    so that an annotation is at first mostly its own word, and takes in of its neighbours what helps.
+    so that an annotation is at first mostly its own word, and learns what to add of the others.
     """
     M = (H + 1) // 2                                # maxout units
 

@@ -278,8 +278,8 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32, score="general"):
 
     Wx, Wh and b hold the rows of the gates i, f, o and of the candidate g below each other; the
     forget gate's bias begins at 1. score is dot, general or concat; the parameters tell which.
-    general begins as dot. Both that and the size of the word vectors decide how soon the attention
-    finds its places: with a random Wa, or with vectors of 0.1, some seeds took 1,000 steps longer.
+    general begins as dot. That and word vectors of 0.3 let the attention find its places early:
+    with a random Wa, or with 0.1, one seed of three took 600 steps to where it now is after 200.
     """
     def weight(rows, columns):
         return rng.normal(0, columns**-0.5, (rows, columns))
