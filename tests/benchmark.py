@@ -641,7 +641,7 @@ def main():
     if options.memory:
         compare(options, sides, options.lessons, "MB", "memory", ",.0f", steps=30)
     if options.startup:
-        compare(options, sides, ["char_lstm"], "seconds", "startup", ".2f")
+        compare(options, sides, options.lessons, "seconds", "startup", ".2f")
     if options.growth:
         growth(options)
     if not (options.sampling or options.memory or options.startup or options.growth):
