@@ -37,9 +37,9 @@ What a default run prints at the end (seed 0, two cores, 36 seconds)
     best held-out score: 2.000 bits per character
     At last to bend it and broke it and laughed. The Nobby Who Speed the Grand So leave the
     farmer's children called the marpen, and a water right taken the coan from the country ...
-    gradient below 1/10 of that at lag 0: from lag 32 on
-    gradient below 1/100 of that at lag 0: from lag 81 on
-    gradient below 1/1000 of that at lag 0: from lag 153 on
+    gradient below 1/10 of that at lag 0: first at lag 32
+    gradient below 1/100 of that at lag 0: first at lag 81
+    gradient below 1/1000 of that at lag 0: first at lag 153
 
 Papers, and where this file departs from them
     Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", equations 5 to
