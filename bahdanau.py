@@ -79,6 +79,10 @@ from pathlib import Path
 
 import numpy as np
 
+# Linux takes the memory of a freed large array back, and giving it out again costs page faults, up
+# to a fifth of the time. Having seen one that is larger come and go, it keeps what is freed.
+np.empty(31 * 2**20, np.uint8)
+
 # %% Settings
 LESSON = "bahdanau"
 HERE = Path(__file__).parent if "__file__" in globals() else Path()   # a notebook has no __file__
@@ -318,7 +322,8 @@ def step(Wh, a, h_prev):
 def encode_direction(params, name, source, vectors, order):
     """One encoder over the time steps in `order` -> its state at every step (S, H, B), saved."""
     # The inputs of all steps at once: W @ each step's columns. Only the recurrence must wait.
-    a = params["Wx_" + name] @ vectors.transpose(0, 2, 1) + params["b_" + name]     # (S, 3H, B)
+    a = params["Wx_" + name] @ vectors.transpose(0, 2, 1)               # (S, 3H, B)
+    a += params["b_" + name]
     h = np.zeros((len(params["Ws"]), source.shape[1]), vectors.dtype)
     states, saved = [None] * len(source), [None] * len(source)
     for t in order:
@@ -383,7 +388,8 @@ def forward(params, source, target):
     T, B = len(target) - 1, target.shape[1]
     notes, keys, hide, s, encoded = encode(params, source)
     vectors = params["E"][target[:-1]]                                  # (T, B, D)
-    a = params["Wx_dec"] @ vectors.transpose(0, 2, 1) + params["b_dec"]
+    a = params["Wx_dec"] @ vectors.transpose(0, 2, 1)
+    a += params["b_dec"]
     states, contexts, looks, saved = [s], [], [], []
     for t in range(T):
         context, alpha, u = attend(params, notes, keys, hide, s)

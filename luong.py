@@ -82,6 +82,10 @@ from pathlib import Path
 
 import numpy as np
 
+# Linux takes the memory of a freed large array back, and giving it out again costs page faults, up
+# to a fifth of the time. Having seen one that is larger come and go, it keeps what is freed.
+np.empty(31 * 2**20, np.uint8)
+
 # %% Settings
 LESSON = "luong"
 HERE = Path(__file__).parent if "__file__" in globals() else Path()   # a notebook has no __file__
@@ -322,7 +326,8 @@ def encode(params, source):
     """
     vectors = params["E"][source]                                       # (S, B, D)
     # The inputs of all steps at once: W @ each step's columns. Only the recurrence must wait.
-    a = params["Wx_enc"] @ vectors.transpose(0, 2, 1) + params["b_enc"]         # (S, 4H, B)
+    a = params["Wx_enc"] @ vectors.transpose(0, 2, 1)                   # (S, 4H, B)
+    a += params["b_enc"]
     zero = np.zeros((params["Wh_enc"].shape[1], source.shape[1]), vectors.dtype)
     state, states, saved = (zero, zero), [None] * len(source), [None] * len(source)
     for t in reversed(range(len(source))):
@@ -382,7 +387,8 @@ def forward(params, source, target):
     T, B = len(target) - 1, target.shape[1]
     hbar, hide, state, encoded = encode(params, source)
     vectors = params["E"][target[:-1]]                                  # (T, B, D)
-    a = params["Wx_dec"] @ vectors.transpose(0, 2, 1) + params["b_dec"]
+    a = params["Wx_dec"] @ vectors.transpose(0, 2, 1)
+    a += params["b_dec"]
     hidden, saved = [], []
     for t in range(T):
         state, kept = step(params["Wh_dec"], a[t], state)

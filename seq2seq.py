@@ -80,6 +80,10 @@ from pathlib import Path
 
 import numpy as np
 
+# Linux takes the memory of a freed large array back, and giving it out again costs page faults, up
+# to a fifth of the time. Having seen one that is larger come and go, it keeps what is freed.
+np.empty(31 * 2**20, np.uint8)
+
 # %% Settings
 LESSON = "seq2seq"
 HERE = Path(__file__).parent if "__file__" in globals() else Path()   # a notebook has no __file__
@@ -314,7 +318,8 @@ def encode(params, source):
     """Source ids (S, B) -> the last state (H, B), what encode_backward needs."""
     vectors = params["E"][source]                                       # (S, B, D)
     # The inputs of all steps at once: W @ each step's columns. Only the recurrence must wait.
-    a = params["Wx_enc"] @ vectors.transpose(0, 2, 1) + params["b_enc"]         # (S, 3H, B)
+    a = params["Wx_enc"] @ vectors.transpose(0, 2, 1)                   # (S, 3H, B)
+    a += params["b_enc"]
     h, saved = np.zeros((len(params["Wc"]), source.shape[1]), vectors.dtype), []
     for t in range(len(source)):
         new, kept = step(params["Wh_enc"], a[t], h)
@@ -355,7 +360,8 @@ def forward(params, source, target):
     last, encoded = encode(params, source)
     c, h0 = bridge(params, last)
     vectors = params["E"][target[:-1]]                                  # (T, B, D)
-    a = params["Wx_dec"] @ vectors.transpose(0, 2, 1) + (params["Wc_dec"] @ c + params["b_dec"])
+    a = params["Wx_dec"] @ vectors.transpose(0, 2, 1)
+    a += params["Wc_dec"] @ c + params["b_dec"]     # c is the same at every step
     h, hidden, saved = h0, [], []
     for t in range(T):                              # no mask: padding only comes after all words
         h, kept = step(params["Wh_dec"], a[t], h)
