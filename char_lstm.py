@@ -34,7 +34,7 @@ The model (* is elementwise)
     logits[t]     = Wy @ h[t] + by
     loss          = mean of -log softmax(logits[t])[x[t+1]]
 
-What a default run prints at the end (seed 0, two cores, 35 seconds)
+What a default run prints at the end (seed 0, two cores, 37 seconds)
     best held-out score: 2.010 bits per character
     Ant stand then a shaplied in front of the weather and came down, lawn. They little slowly to
     the reach. The hens and the Sanger In the tire for the tryes had bleed into the barrel. ...

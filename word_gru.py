@@ -42,7 +42,7 @@ The model (* is elementwise)
     logits[t] = Wy @ h[t] + by
     loss      = mean of -log softmax(logits[t])[x[t+1]], perplexity = exp(loss)
 
-What a default run prints at the end (seed 0, two cores, 38 seconds)
+What a default run prints at the end (seed 0, two cores, 39 seconds)
     best held-out score: 62.011 perplexity
     In november the river took a log. "Let us see it?" asked the crow. "Where it!" she cried. "I am
     sorry. Something this morning a little thing," she said. "You are you put it," said the ...

@@ -2,7 +2,7 @@
 
 The LSTM of char_lstm.py reads the word vectors of word_rnn.py.
 
-    python word_lstm.py                         train on data/fables.txt: 40 s on two cores
+    python word_lstm.py                         train on data/fables.txt: 45 s on two cores
     python word_lstm.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
     python word_lstm.py --load out/word_lstm.npz           write again from the checkpoint
 
@@ -32,7 +32,7 @@ The model (* is elementwise)
     logits[t]     = Wy @ h[t] + by
     loss          = mean of -log softmax(logits[t])[x[t+1]], perplexity = exp(loss)
 
-What a default run prints at the end (seed 0, two cores, 40 seconds)
+What a default run prints at the end (seed 0, two cores, 43 seconds)
     best held-out score: 62.811 perplexity
     In the lake the snake came round it. "You have been sworn to know." The donkey asked the! "And
     I can tell you a beetle before something this." The brook is tiny white and he thought. ...
