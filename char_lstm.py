@@ -41,7 +41,7 @@ What a default run prints at the end (seed 0, two cores, 37 seconds)
     gradient below 1/10 of that at lag 0: first at lag 11
     gradient below 1/100 of that at lag 0: first at lag 26
     gradient below 1/1000 of that at lag 0: first at lag 49
-    (hardly farther than char_rnn.py's 14, 29 and 43: what a cell can carry, and what it learns to)
+    (hardly farther than char_rnn.py's 14, 29 and 43; from there on much farther, see the figure)
 
 Papers, and where this file departs from them
     Hochreiter & Schmidhuber 1997, "Long short-term memory", equation 9: the cell. It had an input
