@@ -1053,8 +1053,8 @@ if __name__ == "__main__":
 
 # Try, and watch for
 #     python luong.py --score dot --steps 800
-#         79 % exact after so few steps, and alignments as good as those of general
+#         79 % exact after so few steps, 78 % with general: the matrix gains nothing here
 #     python luong.py --score concat --steps 800
-#         79 % exact too, at a quarter of the speed
+#         82 %, for several times the arithmetic: a hidden layer for each pair of words
 #     python luong.py --data data/crow.txt --steps 400
 #         the story by heart: every line answered by the next
