@@ -799,7 +799,7 @@ if __name__ == "__main__":
 
 # Try, and watch for
 #     python word_rnn.py --dropout 0 --steps 300
-#         perplexity 51 in training, 72 held out; with dropout 78 and 76: which would win in the end?
+#         perplexity 51 in training, 72 held out; with it 78 and 76: which wins in the end?
 #     python word_rnn.py --min-count 5 --steps 300
 #         perplexity 51: easier, for more words are <unk>; compare with the baseline it prints
 #     python word_rnn.py --load out/word_rnn.npz --prompt "The fox and the"
