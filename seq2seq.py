@@ -783,6 +783,10 @@ def restore(path):
                 group, _, key = name.partition("/")
                 arrays.setdefault(group, {})[key] = file[name]
         lesson = info["lesson"]
+        shapes = {name: array.shape for name, array in arrays["params"].items()}
+        for group in arrays.keys() & {"m", "v", "best"}:
+            if {name: array.shape for name, array in arrays[group].items()} != shapes:
+                raise ValueError(f"{group} is not of the size of params")
     except Exception:                           # there are many ways to be damaged
         raise BadInput(f"{path} is missing or not a whole checkpoint; --load another one, or "
                        "train anew") from None

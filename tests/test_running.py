@@ -274,6 +274,18 @@ def test_a_pickle_is_refused(name, tmp_path, text, capsys):
 
 
 @lessons
+@pytest.mark.parametrize("group", ["params", "best", "m"])
+@pytest.mark.parametrize("change", [None, np.zeros((3, 2), np.float32)])
+def test_a_checkpoint_with_an_array_missing_or_of_another_size(name, group, change, tmp_path, text, capsys):
+    checkpoint = a_checkpoint(name, tmp_path, text)
+    kept = arrays(checkpoint)
+    del kept[f"{group}/Wy"]
+    np.savez(checkpoint, **kept, **({} if change is None else {f"{group}/Wy": change}))
+    assert module(name).command(["--load", str(checkpoint), "--out", str(tmp_path)]) == 2
+    assert "not a whole checkpoint" in capsys.readouterr().err
+
+
+@lessons
 def test_a_process_ends_the_same_way(name, tmp_path):
     done = run_lesson(name, "--data", "nowhere.txt", cwd=tmp_path, check=False)
     assert done.returncode == 2 and done.stdout == ""
