@@ -40,7 +40,8 @@ What the links say
     did, does, will                 the helper is linked to the French word that carries its tense,
                                     the finite verb (did - a, does - voit, will - verra); in a
                                     question to `est-ce que` as well
-    not             ne, pas         and `cannot` to `ne`, `peut` and `pas`
+    not             ne, pas         and `cannot` to `ne`, `peut` and `pas`; in the same way `never`
+                                    to `ne` and `jamais`, `no longer` to `ne` and `plus`
     wait for        attend          a particle goes with its verb, `to` with its infinitive
     near the well   près du puits   `du` is `de` and `le`: linked to `near` and to `the`
     stops           s' arrête       the reflexive pronoun goes with its verb
@@ -536,6 +537,7 @@ def silent(phrase):
 
 
 # %% 4. Clauses
+NEGATIONS = {"": "", "not": "pas", "never": "jamais", "no longer": "plus"}
 PARTICIPLE_ENDINGS = ("", "e", "s", "es")       # m, f, m plural, f plural
 AUXILIARIES = {"avoir": ("a", "ont"), "être": ("est", "sont"), "se": ("est", "sont")}
 
@@ -557,14 +559,15 @@ def english_form(verb, tense, plural):
     return verb.en[2] if tense == "past" else verb.en[0 if plural else 1]
 
 
-def clause(subject, name, tense="present", negated=False, modal="", passive=False, adverb="",
+def clause(subject, name, tense="present", negation="", modal="", passive=False, adverb="",
            obj=None, pronoun=None, indirect=False, gap=None, asked=False, rest=()):
     """A subject and what it does -> (English words, French words).
 
-    obj: the object, a phrase after the verb. pronoun: the phrase that a pronoun before the French
-    verb stands for, `to him` if indirect. gap: the phrase whose relative clause this is, as in `the
-    pitcher that the crow saw -`. adverb: often or always, which stand before the English verb and
-    after the French one. asked: a question. rest: pairs that follow, in the same order in both.
+    negation: not, never, no longer, or nothing. obj: the object, a phrase after the verb. pronoun:
+    the phrase that a pronoun before the French verb stands for, `to him` if indirect. gap: the
+    phrase whose relative clause this is, as in `the pitcher that the crow saw -`. adverb: often or
+    always, which stand before the English verb and after the French one. asked: a question. rest:
+    pairs that follow, in the same order in both.
 
     English   subject  helper not  adverb  verb  pronoun or object      (a question: helper subject)
     French    subject  ne pronoun  finite verb  pas  adverb  participle or infinitive  object
@@ -577,19 +580,19 @@ def clause(subject, name, tense="present", negated=False, modal="", passive=Fals
 
     # English: the helper, if there is one, then the rest of the verb.
     ask = (m_ask,) if asked else ()
+    glued = finite.name == "can" and negation == "not"       # cannot is one word
     helper, form = [], words(finite.en[0], m_finite)
     if tense == "future":
         helper = words("will", m_tense, *ask)
     elif finite.name in ("be", "can", "must"):               # need no do: is not, must not, is it
-        glued = finite.name == "can" and negated             # cannot is one word
         helper = words("cannot" if glued else english_form(finite, tense, subject.plural),
                        m_finite, m_tense, *ask, *((m_not,) if glued else ()))
         form = []
-    elif negated or asked:
+    elif negation == "not" or asked:                         # did not see, but never saw
         helper = words(english_form(DO, tense, subject.plural), m_tense, *ask)
     else:
         form = words(english_form(finite, tense, subject.plural), m_finite, m_tense)
-    not_en = words("not", m_not) if negated and helper[0][0] != "cannot" else []
+    not_en = [] if glued else words(negation, m_not)
     if modal:
         form = form + words("to " * (modal == "want") + verb.en[0], m_verb)
     elif passive:
@@ -615,7 +618,7 @@ def clause(subject, name, tense="present", negated=False, modal="", passive=Fals
         clitic_fr = []
     elif passive:
         rest_fr = rest_fr + words(past_participle(verb, subject), m_verb)
-    ne, pas = (words("ne", m_not), words("pas", m_not)) if negated else ([], [])
+    ne, pas = words("ne" if negation else "", m_not), words(NEGATIONS[negation], m_not)
 
     adverb_en, adverb_fr = small(adverb) if adverb else ([], [])
     obj_en, obj_fr = (obj.en, obj.fr) if obj else ([], [])
@@ -846,7 +849,11 @@ class Storyteller:
         clause, so without relative clauses of its own. timed: of one moment, so without often and
         always. needs: tags of place that the verb must have, as the question asks for it.
         """
-        negated = self.chance(0 if needs else 0.12 if nested else 0.25)
+        negation = ""
+        if self.chance(0 if needs else 0.12 if nested else 0.25):
+            always = not timed          # at one moment nothing happens never, or no longer
+            negation = self.weighted({"not": 5, "never": 3 * always,
+                                      "no longer": 2 * (always and tense != "past")})
         kind = "verb"
         if not (needs or pronoun or gap):
             be = 0 if tense == "past" or voice is silent else 18
@@ -854,7 +861,7 @@ class Storyteller:
             if subject and not subject.alive:
                 kind = "be" if be and self.chance(0.6) else "passive"
         if kind == "be":
-            return self.be(rich, tense, subject, voice, negated, asked, nested)
+            return self.be(rich, tense, subject, voice, negation, asked, nested)
         target = pronoun or gap
         if kind == "passive":
             options = frames(patient=subject.tags if subject else None, passive=True)
@@ -869,28 +876,29 @@ class Storyteller:
         actor, patient = self.one_of(options[name])
         if not subject:
             subject = self.full_phrase(patient if kind == "passive" else actor, rich, tense,
-                                       nested or asked or pronoun, definite=negated or asked)
+                                       nested or asked or pronoun, definite=negation or asked)
         spoken = voice(subject) if voice else subject
         if kind == "passive":
-            agent = self.phrase(nouns(actor), rich, definite=negated)
+            agent = self.phrase(nouns(actor), rich, definite=negation)
             agent = agent if nested else self.perhaps_relative(agent, rich, tense)
             rest = [prepositional("by", agent)]
             if "recipient" in verb.where:       # given to the child by the king
                 rest.insert(0, prepositional("to", self.phrase(nouns(ALIVE), rich, after_de=True)))
-            pair = clause(spoken, name, tense, negated, passive=True, asked=asked, rest=rest)
+            pair = clause(spoken, name, tense, negation, passive=True, asked=asked, rest=rest)
             return Told(pair, subject, None, tense, not agent.clause)
 
         obj = None
         if patient and not target:
             obj = self.full_phrase(patient, rich, tense, nested or "recipient" in verb.where,
-                                   not negated, owner=subject, definite=negated)
+                                   not negation, owner=subject, definite=negation)
         modal = adverb = ""
         if "unwilled" not in verb.where and tense != "future" and self.chance(0.15):
             modal = "want" if tense == "past" else self.balanced(["want", "can", "must"])
-        elif "often" in verb.where and not timed and self.chance(0.12):
+        elif ("often" in verb.where and not timed and negation in ("", "not")
+              and self.chance(0.12)):
             adverb = self.balanced(["often", "always"])
         rest, plain = [], not (obj and obj.clause)
-        if "pace" in verb.where and not (adverb or negated) and self.chance(0.35):
+        if "pace" in verb.where and not (adverb or negation) and self.chance(0.35):
             rest.append(small(self.balanced(["slowly", "quickly"])))
         if not needs and not (pronoun and not patient):
             preposition, place = self.whereto(verb, rich, subject)
@@ -898,11 +906,11 @@ class Storyteller:
                 place = place if nested else self.perhaps_relative(place, rich, tense)
                 plain = plain and not place.clause
                 rest.append(prepositional(preposition, place))
-        pair = clause(spoken, name, tense, negated, modal, False, adverb, obj, pronoun,
+        pair = clause(spoken, name, tense, negation, modal, False, adverb, obj, pronoun,
                       not patient, gap, asked, rest)
         return Told(pair, subject, obj or (pronoun if patient else None), tense, plain)
 
-    def be(self, rich, tense, subject, voice, negated, asked, nested):
+    def be(self, rich, tense, subject, voice, negation, asked, nested):
         """The subject is somewhere, or somehow: the pitcher is near the well, the fox is tired."""
         if not subject:
             kind = self.weighted({"alive": 8, "object": 6, "food": 3, "drink": 2, "place": 4})
@@ -923,7 +931,7 @@ class Storyteller:
             name = self.balanced(options)
             very = "absolute" not in ADJECTIVE[name].tags and self.chance(0.3)
             rest = predicate(subject, name, very)
-        pair = clause(spoken, "be", tense, negated, asked=asked, rest=[rest])
+        pair = clause(spoken, "be", tense, negation, asked=asked, rest=[rest])
         return Told(pair, subject, None, tense, plain)
 
     def position(self, rich):

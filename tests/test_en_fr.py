@@ -73,7 +73,8 @@ def agreement(table):
 
 BEFORE, AFTER, PARTICIPLES = agreement(BEFORE), agreement(AFTER), agreement(PARTICIPLES)
 AUXILIARIES = {"a": "s", "ont": "p", "est": "s", "sont": "p", "sera": "s", "seront": "p"}
-ADVERBS = {"pas", "souvent", "toujours", "très", "été"}
+NEGATIONS = {"pas", "jamais", "plus"}
+ADVERBS = NEGATIONS | {"souvent", "toujours", "très", "été"}
 BY_ETRE = set("venu allé revenu tombé resté arrêté reposé".split())
 
 # Determiners: what they can stand before. `des` and `de` may also be prepositions.
@@ -222,7 +223,8 @@ def test_links(lines):
 def test_links_join_what_a_dictionary_joins(lines):
     """A few words whose partner is known, wherever they stand."""
     known = {"crow": "corbeau", "crows": "corbeaux", "pitcher": "cruche", "not": "pas", "big": None,
-             "and": "et", "because": "parce", "near": "près", "wolf": "loup", "very": "très",
+             "never": "jamais", "longer": "plus", "and": "et", "because": "parce",
+             "near": "près", "wolf": "loup", "very": "très",
              "often": "souvent", "yesterday": "hier", "whom": None, "who": "qui", ",": ","}
     alternatives = {"big": {"grand", "grande", "grands", "grandes"}, "whom": {"que", "qu'"}}
     for en, fr, links in lines:
@@ -341,11 +343,11 @@ def test_every_noun_has_a_determiner(lines):
 
 
 def test_negation_stands_around_the_finite_verb(lines):
-    """ne (pronoun) verb pas: one verb and at most one pronoun between, and neither alone."""
+    """ne (pronoun) verb pas, jamais or plus: at most one pronoun between, and neither alone."""
     wrong = []
     for _, fr, _ in lines:
         first = [i for i, word in enumerate(fr) if word in ("ne", "n'")]
-        second = [i for i, word in enumerate(fr) if word == "pas"]
+        second = [i for i, word in enumerate(fr) if word in NEGATIONS]
         if len(first) != len(second) or any(not 2 <= b - a <= 3 for a, b in zip(first, second)):
             wrong.append(fr)
         for a, b in zip(first, second):
@@ -390,7 +392,7 @@ def test_verbs_and_what_follows_etre_agree_with_the_subject(lines):
                 wrong.append(fr)
                 continue
             if verb in ("est", "sont", "sera", "seront") or fr[end + 1:end + 2] == ["été"] or \
-                    fr[end + 1:end + 3] == ["pas", "été"]:
+                    fr[end + 1] in NEGATIONS and fr[end + 2] == "été":
                 k = end + 1
                 while fr[k] in ADVERBS:
                     k += 1
@@ -573,6 +575,8 @@ def test_what_moves_is_common(lines):
     moving = {
         "adjective after its noun": r"\b(noire?|grise?|rouge|affamée?|rusée?|triste)s?\b",
         "ne ... pas": r"\bpas\b",
+        "ne ... jamais": r"\bjamais\b",
+        "ne ... plus": r"\bplus\b",
         "pronoun before the verb": r"\b(l'|les|le|la) (a|ont)\b|\b(lui|leur) \w+é\b|\bne l[ae'] ",
         "contraction": r"\b(du|au|des|aux)\b",
         "participle after être": r"\b(est|sont|été) \w+(é|u|is|t)e?s?\b",
@@ -593,12 +597,12 @@ def test_known_sentences(maker):
     crow, goose = noun("crow"), noun("goose", adjectives=["small"])
     pitcher = noun("pitcher", adjectives=["big"])
     ravens = noun("crow", "two", plural=True)
-    assert said(clause(crow, "see", "past", negated=True, obj=pitcher)) == (
+    assert said(clause(crow, "see", "past", negation="not", obj=pitcher)) == (
         "the crow did not see the big pitcher .",
         "le corbeau n' a pas vu la grande cruche .",
         "0-0 1-1 2-3 3-2 3-4 4-5 5-6 6-7 7-8 8-9")
     assert said(clause(crow, "see", "past", obj=pitcher), maker.small("but"),
-                clause(maker.subject_pronoun(crow), "take", "past", negated=True,
+                clause(maker.subject_pronoun(crow), "take", "past", negation="not",
                        pronoun=pitcher)) == (
         "the crow saw the big pitcher but he did not take it .",
         "le corbeau a vu la grande cruche mais il ne l' a pas prise .",
@@ -606,7 +610,7 @@ def test_known_sentences(maker):
     assert said(clause(maker.subject_pronoun(crow), "see", pronoun=noun("cheese"))) == (
         "he sees it .", "il le voit .", "0-0 1-2 2-1 3-3")
     assert said(clause(maker.subject_pronoun(crow), "see", pronoun=noun("cheese"),
-                       negated=True)) == (
+                       negation="not")) == (
         "he does not see it .", "il ne le voit pas .", "0-0 1-3 2-1 2-4 3-3 4-2 5-5")
     assert said(clause(noun("goose", plural=True), "stop", "past", rest=[
             maker.prepositional("near", noun("well", adjectives=["old"]))])) == (
@@ -618,9 +622,19 @@ def test_known_sentences(maker):
         "will an old tired man speak to the kings ?",
         "est-ce qu' un vieil homme fatigué parlera aux rois ?",
         "0-0 0-1 0-6 1-2 2-3 3-5 4-4 5-6 6-7 7-7 8-8 9-9")
-    assert said(clause(crow, "carry", modal="can", negated=True, pronoun=pitcher)) == (
+    assert said(clause(crow, "carry", modal="can", negation="not", pronoun=pitcher)) == (
         "the crow cannot carry it .", "le corbeau ne peut pas la porter .",
         "0-0 1-1 2-2 2-3 2-4 3-6 4-5 5-7")
+    assert said(clause(crow, "carry", "past", negation="never", pronoun=pitcher)) == (
+        "the crow never carried it .", "le corbeau ne l' a jamais portée .",
+        "0-0 1-1 2-2 2-5 3-4 3-6 4-3 5-7")
+    assert said(clause(crow, "carry", modal="can", negation="no longer", pronoun=pitcher)) == (
+        "the crow can no longer carry it .", "le corbeau ne peut plus la porter .",
+        "0-0 1-1 2-3 3-2 3-4 4-2 4-4 5-6 6-5 7-7")
+    assert said(clause(crow, "see", "future", negation="never", obj=pitcher)) == (
+        "the crow will never see the big pitcher .",
+        "le corbeau ne verra jamais la grande cruche .",
+        "0-0 1-1 2-3 3-2 3-4 4-3 5-5 6-6 7-7 8-8")
     assert said(clause(noun("woman"), "wait", "past", pronoun=ravens)) == (
         "the woman waited for them .", "la femme les a attendus .", "0-0 1-1 2-3 2-4 3-4 4-2 5-5")
     assert said(clause(noun("farmer"), "love", "present", adverb="always", obj=noun(
