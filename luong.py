@@ -249,8 +249,9 @@ def batches(ids, size, rng=None):
 # %% 2. Numerics
 def sigmoid(x):
     """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = np.tanh(0.5 * x)
-    y *= 0.5                                        # in place, for a fresh array is slow
+    y = 0.5 * x
+    np.tanh(y, out=y)                               # in place, for a fresh array is slow
+    y *= 0.5
     y += 0.5
     return y
 
@@ -340,6 +341,11 @@ def encode(params, source):
     return by_sentence(np.stack(states)), hide, state, (source, vectors, saved)
 
 
+def times(states, W):
+    """States (B, T, H) @ W (H, K) -> (B, T, K), as one product: @ would make B small ones of it."""
+    return np.tensordot(states, W, 1)
+
+
 def attend(params, hbar, hide, asking):
     """Encoder states hbar (B, S, H), hide (B, 1, S), -inf at padding, decoder states (B, T, H)
 
@@ -347,16 +353,13 @@ def attend(params, hbar, hide, asking):
     for the contexts, so all T states ask at once, by a product of (T, H) and (H, S) for each
     sentence.
     """
-    u = None
     if "va" in params:                              # concat: va @ tanh(Wa @ [h; hbar])
-        H = asking.shape[2]
-        from_h, from_s = asking @ params["Wa"][:, :H].T, hbar @ params["Wa"][:, H:].T
-        u = np.tanh(from_h[:, :, None] + from_s[:, None])               # (B, T, S, H)
-        e = u @ params["va"][0]
-    elif "Wa" in params:                            # general: h @ Wa @ hbar
-        e = asking @ params["Wa"] @ hbar.transpose(0, 2, 1)
-    else:                                           # dot: h @ hbar
-        e = asking @ hbar.transpose(0, 2, 1)
+        Wa_h, Wa_s = np.hsplit(params["Wa"], 2)
+        u = np.tanh(times(asking, Wa_h.T)[:, :, None] + times(hbar, Wa_s.T)[:, None])
+        e = u @ params["va"][0]                                         # u (B, T, S, H)
+    else:                                           # general: h @ Wa @ hbar; dot: h @ hbar
+        u = times(asking, params["Wa"]) if "Wa" in params else asking
+        e = u @ hbar.transpose(0, 2, 1)
     e = e + hide
     alpha = np.exp(e - e.max(axis=2, keepdims=True))
     alpha /= alpha.sum(axis=2, keepdims=True)
@@ -457,24 +460,22 @@ def attend_backward(params, hbar, asking, alpha, u, dcontext):
     de = alpha * (dalpha - (alpha * dalpha).sum(axis=2, keepdims=True))         # (B, T, S)
     over = (0, 1), (0, 1)               # for tensordot: sum over all sentences and words
     if "va" in params:
-        H = asking.shape[2]
         # forward: e = u @ va
-        dva = de.reshape(1, -1) @ u.reshape(-1, H)
+        dva = de.reshape(1, -1) @ u.reshape(-1, u.shape[3])
         # forward: u = tanh(from_h + from_s), from_h the same for all s and from_s for all t
         dpre = de[..., None] * params["va"][0] * (1 - u * u)            # (B, T, S, H)
         dfrom_h, dfrom_s = dpre.sum(axis=2), dpre.sum(axis=1)
-        # forward: from_h, from_s = asking @ Wa[:, :H].T, hbar @ Wa[:, H:].T
+        # forward: from_h, from_s = asking @ Wa_h.T, hbar @ Wa_s.T
+        Wa_h, Wa_s = np.hsplit(params["Wa"], 2)
         dWa = np.tensordot(dfrom_h, asking, over), np.tensordot(dfrom_s, hbar, over)
-        dhbar += dfrom_s @ params["Wa"][:, H:]
-        return {"va": dva, "Wa": np.hstack(dWa)}, dfrom_h @ params["Wa"][:, :H], dhbar
-    if "Wa" in params:
-        # forward: e = asked @ hbar.T, asked = asking @ Wa
-        dasked = de @ hbar
-        dhbar += de.transpose(0, 2, 1) @ (asking @ params["Wa"])
-        return {"Wa": np.tensordot(asking, dasked, over)}, dasked @ params["Wa"].T, dhbar
-    # forward: e = asking @ hbar.T
-    dhbar += de.transpose(0, 2, 1) @ asking
-    return {}, de @ hbar, dhbar
+        return {"va": dva, "Wa": np.hstack(dWa)}, times(dfrom_h, Wa_h), dhbar + times(dfrom_s, Wa_s)
+    # forward: e = u @ hbar.T
+    du = de @ hbar
+    dhbar += de.transpose(0, 2, 1) @ u
+    if "Wa" not in params:
+        return {}, du, dhbar
+    # forward: u = asking @ Wa
+    return {"Wa": np.tensordot(asking, du, over)}, times(du, params["Wa"].T), dhbar
 
 
 def sum_rows(ids, rows):

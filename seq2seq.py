@@ -246,8 +246,9 @@ def batches(ids, size, rng=None):
 # %% 2. Numerics
 def sigmoid(x):
     """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = np.tanh(0.5 * x)
-    y *= 0.5                                        # in place, for a fresh array is slow
+    y = 0.5 * x
+    np.tanh(y, out=y)                               # in place, for a fresh array is slow
+    y *= 0.5
     y += 0.5
     return y
 

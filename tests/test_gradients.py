@@ -143,7 +143,7 @@ MUTATIONS = {
         ("de = alpha * (dalpha - (alpha * dalpha).sum(axis=0))", "de = alpha * dalpha"),
     ],
     "luong": [
-        ('dasked @ params["Wa"].T', 'dasked @ params["Wa"]'),
+        ('times(du, params["Wa"].T)', 'times(du, params["Wa"])'),
         ("dpair[H:] + columns(dasking)", "dpair[H:]"),
         ("dc * ~real", "dc * real"),
     ],
