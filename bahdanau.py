@@ -93,10 +93,10 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "valid": ("", None, "held-out pairs to score (default: a tenth of the sources)"),
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
-    "embed": (128, 1, "size D of a word's vector"),
-    "hidden": (96, 1, "hidden units H; more remember more, time grows with the square"),
+    "embed": (192, 1, "size D of a word's vector"),
+    "hidden": (80, 1, "hidden units H; more remember more, time grows with the square"),
     "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
-    "steps": (2400, 0, "training steps in all; the learning rate falls to zero over them"),
+    "steps": (3000, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (0.006, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
     "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
@@ -245,8 +245,9 @@ def batches(ids, size, rng=None):
 # %% 2. Numerics
 def sigmoid(x):
     """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = np.tanh(0.5 * x)
-    y *= 0.5                                        # in place, for a fresh array is slow
+    y = 0.5 * x
+    np.tanh(y, out=y)                               # in place, for a fresh array is slow
+    y *= 0.5
     y += 0.5
     return y
 
