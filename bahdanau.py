@@ -94,7 +94,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
     "embed": (192, 1, "size D of a word's vector"),
-    "hidden": (80, 1, "hidden units H; more remember more, time grows with the square"),
+    "hidden": (88, 1, "hidden units H; more remember more, time grows with the square"),
     "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
     "steps": (3000, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (0.006, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),

@@ -100,7 +100,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "hidden": (128, 1, "hidden units H; more remember more, time grows with the square"),
     "score": ("general", None, "how attention scores: dot, general or concat"),
     "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
-    "steps": (2800, 0, "training steps in all; the learning rate falls to zero over them"),
+    "steps": (3400, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (0.008, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
     "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
