@@ -3,7 +3,7 @@
 One recurrent network reads a sentence and sums it up in one vector c; another writes the
 translation from c, word by word. Nothing tells them which word belongs to which.
 
-    python seq2seq.py                                                 train: 50 s on two cores
+    python seq2seq.py                                                 train: 45 s on two cores
     python seq2seq.py --load out/seq2seq.npz --prompt "the crow did not see the big pitcher ."
     python seq2seq.py --data data/crow.txt --steps 400                answer each line by the next
 
@@ -41,13 +41,13 @@ The model (gru(Wh, a, h) is z * h + (1 - z) * n as in char_gru.py, with
     logits    = Wy @ max(wide[0::2], wide[1::2]) + by                      maxout
     loss      = mean of -log softmax(logits)[y[t]] over real target tokens
 
-What a default run prints at the end (seed 0, two cores, 48 seconds)
-    held out, beam 2: BLEU 67.80, exact match 58.0 %
-    sources of about  5.6 tokens: BLEU  98.31, exact match  97.5 %
-    sources of about  7.8 tokens: BLEU  95.34, exact match  88.0 %
-    sources of about  9.8 tokens: BLEU  88.57, exact match  72.5 %
-    sources of about 12.6 tokens: BLEU  66.86, exact match  30.0 %
-    sources of about 18.4 tokens: BLEU  39.18, exact match   2.0 %
+What a default run prints at the end (seed 0, two cores, 45 seconds)
+    held out, beam 2: BLEU 65.81, exact match 57.5 %
+    sources of about  5.4 tokens: BLEU  98.20, exact match  97.5 %
+    sources of about  7.7 tokens: BLEU  93.79, exact match  87.0 %
+    sources of about  9.6 tokens: BLEU  89.23, exact match  75.5 %
+    sources of about 12.7 tokens: BLEU  63.45, exact match  23.0 %
+    sources of about 18.8 tokens: BLEU  36.49, exact match   4.5 %
 
 Papers, and where this file departs from them
     Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder": equations 5 to
