@@ -5,7 +5,7 @@ the decoder, in training, first runs through with nothing of the source but the 
 then all its states look at all source words at once, in one product a sentence.
 At the default sizes it trains on 41,300 target tokens a second, bahdanau.py on 25,300.
 
-    python luong.py                                                 train: 70 s on two cores
+    python luong.py                                                 train: 95 s on two cores
     python luong.py --load out/luong.npz --prompt "the crow did not see the big pitcher ."
     python luong.py --score dot                           another way to score: dot, concat
 
@@ -39,14 +39,14 @@ The model (lstm is the step of char_lstm.py)
     logits     = Wy @ vector[t]
     loss       = mean of -log softmax(logits)[y[t]] over real target tokens
 
-What a default run prints at the end (seed 0, two cores, 69 seconds)
-    held out, beam 2: BLEU 98.45, exact match 94.7 %
+What a default run prints at the end (seed 0, two cores, 97 seconds)
+    held out, beam 2: BLEU 98.53, exact match 95.6 %
     sources of about  5.4 tokens: BLEU  99.67, exact match  99.5 %
     sources of about  7.7 tokens: BLEU  99.79, exact match  99.5 %
-    sources of about  9.6 tokens: BLEU  99.07, exact match  97.0 %
-    sources of about 12.7 tokens: BLEU  98.77, exact match  94.0 %
-    sources of about 18.8 tokens: BLEU  97.12, exact match  83.5 %
-    alignment error rate 0.069 (of a diagonal 0.364, of the best with one link a word 0.034)
+    sources of about  9.6 tokens: BLEU  99.89, exact match  99.5 %
+    sources of about 12.7 tokens: BLEU  98.84, exact match  94.5 %
+    sources of about 18.8 tokens: BLEU  96.97, exact match  85.0 %
+    alignment error rate 0.070 (of a diagonal 0.364, of the best with one link a word 0.034)
 
 Papers, and where this file departs from them
     Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine
@@ -285,7 +285,8 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32, score="general"):
     Wx, Wh and b hold the rows of the gates i, f, o and of the candidate g below each other; the
     forget gate's bias begins at 1. score is dot, general or concat; the parameters tell which.
     general begins as dot. That and word vectors of 0.3 let the attention find its places early:
-    with a random Wa, or with 0.1, one seed of three took 600 steps to where it now is after 200.
+    after 200 steps, three seeds have 0.6 to 0.9 nats a token on held-out pairs; with a random Wa
+    they have 0.6 to 2.0, with 0.1 they have 0.9 to 2.2.
     """
     def weight(rows, columns):
         return rng.normal(0, columns**-0.5, (rows, columns))
@@ -1059,8 +1060,8 @@ if __name__ == "__main__":
 
 # Try, and watch for
 #     python luong.py --score dot --steps 800
-#         79 % exact after so few steps, 78 % with general: the matrix gains nothing here
+#         78 % exact after so few steps, and with general too: the matrix gains nothing here
 #     python luong.py --score concat --steps 800
-#         82 %, for several times the arithmetic: a hidden layer for each pair of words
+#         81 %, for several times the arithmetic: a hidden layer for each pair of words
 #     python luong.py --data data/crow.txt --steps 400
 #         the story by heart: every line answered by the next
