@@ -38,10 +38,13 @@ def plot_lags(axes):
 
 
 def plot_alignment(axes):
-    """The attention of luong.py on a held-out sentence."""
+    """The attention of luong.py on the held-out example whose words change places most."""
     params, vocab, _ = luong.load("out/luong.npz")
     info, _ = luong.restore("out/luong.npz")
-    pair = next(pair for pair in info["examples"] if 7 <= len(pair[0]) <= 13)
+
+    def crossings(pair):
+        return sum(i < k and j > m for i, j in pair[2] for k, m in pair[2])
+    pair = max((pair for pair in info["examples"] if 7 <= len(pair[0]) <= 15), key=crossings)
     (ids,) = luong.encode_pairs([pair], vocab, info["V_out"])
     luong.plot_alignment(axes, params, pair, ids)
     axes.set_title("Where the translator looks, word by word (circles: true links)")
