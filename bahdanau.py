@@ -55,8 +55,8 @@ Papers, and where this file departs from them
         the paper omits them. One E serves both languages, where the paper has two. First values:
         recurrent matrices orthogonal and va zero as in the paper, the others with variance 1 /
         columns (E 0.1^2) where the paper has 0.01^2 (Wa and Ua 0.001^2: with that the attention
-        starts late, and the alignment error rate ends at 0.22), the biases of the encoders' update
-        gates 2. The norm is clipped to 1 as there.
+        starts late, and three seeds end with alignment error rates of 0.14, 0.28 and 0.23), the
+        biases of the encoders' update gates 2. The norm is clipped to 1 as there.
     Och & Ney 2003: the alignment error rate. Papineni et al. 2002: BLEU.
     Kingma & Ba 2015: Adam, with sparse updates of E as in word_rnn.py; the paper has Adadelta.
 """
