@@ -243,13 +243,26 @@ def batches(ids, size, rng=None):
 
 
 # %% 2. Numerics
-def sigmoid(x):
+def sigmoid(x, out=None):
     """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = 0.5 * x
-    np.tanh(y, out=y)                               # in place, for a fresh array is slow
+    y = np.multiply(x, 0.5, out=out)                # in place, for a fresh array is slow
+    np.tanh(y, out=y)
     y *= 0.5
     y += 0.5
     return y
+
+
+def sigmoid_slope(y):
+    """The derivative of sigmoid where its value is y: y * (1 - y)."""
+    slope = 1 - y
+    slope *= y
+    return slope
+
+
+def tanh_slope(y):
+    """The derivative of tanh where its value is y: 1 - y * y."""
+    slope = y * y
+    return np.subtract(1, slope, out=slope)
 
 
 def cross_entropy(logits, targets, weight):
@@ -314,24 +327,33 @@ def step(Wh, a, h_prev):
     it keeps the old. That is the same function with z and 1 - z renamed.
     """
     H, B = h_prev.shape
-    r, z = sigmoid(a[:2 * H] + Wh[:2 * H] @ h_prev).reshape(2, H, B)
+    u = Wh[:2 * H] @ h_prev
+    u += a[:2 * H]
+    gates = sigmoid(u, out=u)
+    r, z = gates.reshape(2, H, B)
     seen = r * h_prev                               # r: which units of the memory to look at
-    n = np.tanh(a[2 * H:] + Wh[2 * H:] @ seen)      # candidate: the new content
-    h = (1 - z) * h_prev + z * n                    # z: how much of it to let in
-    return h, (r, z, n, h_prev, seen)
+    n = Wh[2 * H:] @ seen
+    n += a[2 * H:]
+    np.tanh(n, out=n)                               # candidate: the new content
+    h = n - h_prev
+    h *= z                                          # z: how much of it to let in
+    h += h_prev                                     # = (1 - z) * h_prev + z * n
+    return h, (gates, n, h_prev, seen)
 
 
-def encode_direction(params, name, source, vectors, order):
-    """One encoder over the time steps in `order` -> its state at every step (S, H, B), saved."""
+def encode_direction(params, name, source, vectors, order, states):
+    """One encoder over the time steps in `order`: states (S, H, B) is filled in. -> saved"""
     # The inputs of all steps at once: W @ each step's columns. Only the recurrence must wait.
     a = params["Wx_" + name] @ vectors.transpose(0, 2, 1)               # (S, 3H, B)
     a += params["b_" + name]
-    h = np.zeros((len(params["Ws"]), source.shape[1]), vectors.dtype)
-    states, saved = [None] * len(source), [None] * len(source)
+    # The mask: at padding z is made 0, so h = (1 - z) * h_prev + z * n leaves the state as it is.
+    H, h = states.shape[1], np.zeros_like(states[0])
+    a[:, H:2 * H] += np.where(source == PAD, -np.inf, 0)[:, None]
+    saved = [None] * len(source)
     for t in order:
-        new, saved[t] = step(params["Wh_" + name], a[t], h)
-        h = states[t] = np.where(source[t] != PAD, new, h)      # padding leaves the state alone
-    return np.stack(states), saved
+        h, saved[t] = step(params["Wh_" + name], a[t], h)
+        states[t] = h
+    return saved
 
 
 def encode(params, source):
@@ -341,9 +363,11 @@ def encode(params, source):
     encoder knows after it, coming from the end: the word with all its surroundings.
     """
     vectors = params["E"][source]                                       # (S, B, D)
-    fwd, saved_fwd = encode_direction(params, "fwd", source, vectors, range(len(source)))
-    bwd, saved_bwd = encode_direction(params, "bwd", source, vectors, reversed(range(len(source))))
-    notes = np.concatenate([fwd, bwd], axis=1)
+    S, B, H = *source.shape, len(params["Ws"])
+    notes = np.empty((S, 2 * H, B), vectors.dtype)
+    fwd, bwd = notes[:, :H], notes[:, H:]
+    saved_fwd = encode_direction(params, "fwd", source, vectors, range(S), fwd)
+    saved_bwd = encode_direction(params, "bwd", source, vectors, reversed(range(S)), bwd)
     keys = params["Ua"] @ notes         # once: they are the same for every word of the target
     hide = np.where(source != PAD, 0, -np.inf).astype(notes.dtype)      # to be added to the scores
     s = np.tanh(params["Ws"] @ bwd[0])
@@ -375,7 +399,7 @@ def readout(params, s_prev, vectors, context):
     wide += params["bo"]
     pairs = wide.reshape(len(wide) // 2, 2, -1)
     first = pairs[:, 0] >= pairs[:, 1]
-    m = np.where(first, pairs[:, 0], pairs[:, 1])                       # (M, N)
+    m = np.maximum(pairs[:, 0], pairs[:, 1])                            # (M, N)
     logits = params["Wy"] @ m
     logits += params["by"]
     return logits, (first, m)
@@ -395,7 +419,8 @@ def forward(params, source, target):
     states, contexts, looks, saved = [s], [], [], []
     for t in range(T):
         context, alpha, u = attend(params, notes, keys, hide, s)
-        s, kept = step(params["Wh_dec"], a[t] + params["Wc_dec"] @ context, s)
+        a[t] += params["Wc_dec"] @ context
+        s, kept = step(params["Wh_dec"], a[t], s)
         states.append(s)
         contexts.append(context)
         looks.append((alpha, u))
@@ -442,46 +467,52 @@ def predict(params, memory, state, words):
 # s_0; the state before a word by three: the step, the attention, the readout. The state after the
 # last word is used by nothing, so its gradient is zero.
 
-def step_backward(Wh, dh, kept):
-    """Undo step: the gradient of the state after -> that of a (3H, B), and of the state before."""
-    r, z, n, h_prev, seen = kept
-    H = len(h_prev)
+def step_backward(Wh, dh, kept, da):
+    """Undo step: gradient of the state after -> of the state before; da (3H, B) is filled in."""
+    gates, n, h_prev, seen = kept
+    H, B = h_prev.shape
+    r, z = gates.reshape(2, H, B)
+    dr, dz, dn = da.reshape(3, H, B)                # views: what is written there is in da
     # forward: h = (1 - z) * h_prev + z * n
-    dz = dh * (n - h_prev)
-    dn = dh * z
-    dh_prev = dh * (1 - z)
+    np.subtract(n, h_prev, out=dz)
+    dz *= dh
+    np.multiply(dh, z, out=dn)
+    dh_prev = 1 - z
+    dh_prev *= dh
     # forward: n = tanh(a[n] + Wh[n] @ seen)
-    dan = dn * (1 - n * n)
-    dseen = Wh[2 * H:].T @ dan
+    dn *= tanh_slope(n)
+    dseen = Wh[2 * H:].T @ dn
     # forward: seen = r * h_prev
-    dr = dseen * h_prev
-    dh_prev += dseen * r
-    # forward: r, z = sigmoid(a[rz] + Wh[rz] @ h_prev)
-    da = np.concatenate([dr * r * (1 - r), dz * z * (1 - z), dan])
+    np.multiply(dseen, h_prev, out=dr)
+    dseen *= r
+    dh_prev += dseen
+    # forward: gates = r, z = sigmoid(a[rz] + Wh[rz] @ h_prev)
+    da[:2 * H] *= sigmoid_slope(gates)
     dh_prev += Wh[:2 * H].T @ da[:2 * H]
-    return da, dh_prev
+    return dh_prev
 
 
-def attend_backward(params, notes, dcontext, look):
-    """Undo attend, but for the part of notes: -> dpre (S, H, B) before the tanh, dva (1, H)."""
+def attend_backward(notes, dcontext, look):
+    """Undo attend, but for the part of notes: -> part (S, H, B), dva (1, H).
+
+    va * part is the gradient before the tanh, that of keys + Wa @ s_prev. va is the same at every
+    step, so backward multiplies by it once, after its loop.
+    """
     alpha, u = look
     # forward: context = sum_j alpha_j * notes_j
     dalpha = np.einsum("shb,hb->sb", notes, dcontext)
     # forward: alpha = softmax(e), derived above
     de = alpha * (dalpha - (alpha * dalpha).sum(axis=0))
     # forward: e = va @ u, u = tanh(keys + Wa @ s_prev)
-    dpre = u * u
-    np.subtract(1, dpre, out=dpre)                  # in place: the largest arrays of all steps
-    dpre *= de[:, None]
-    dpre *= params["va"].T
-    return dpre, np.einsum("sb,shb->h", de, u)[None]
+    part = tanh_slope(u)
+    part *= de[:, None]                             # in place: the largest arrays of all steps
+    return part, np.einsum("sb,shb->h", de, u)[None]
 
 
-def recurrent_gradient(da, saved):
-    """da (3H, N) of all steps -> the gradient of Wh: gates from h_prev, candidate from seen."""
-    H = len(da) // 3
-    h_prev = np.concatenate([kept[3] for kept in saved], axis=1)
-    seen = np.concatenate([kept[4] for kept in saved], axis=1)
+def recurrent_gradient(da, h_prev, saved):
+    """da (3H, N), h_prev (H, N) of all steps -> gradient of Wh; the candidate's rows read seen."""
+    H = len(h_prev)
+    seen = np.concatenate([kept[3] for kept in saved], axis=1)
     return np.concatenate([da[:2 * H] @ h_prev.T, da[2 * H:] @ seen.T])
 
 
@@ -495,21 +526,18 @@ def sum_rows(ids, rows):
 
 
 def encode_direction_backward(params, name, encoded, saved, dstates, order):
-    """Undo encode_direction: dstates (S, H, B) -> gradients of its parameters, dvectors (D, N)."""
+    """Undo encode_direction: dstates (S, H, B) -> gradients of its parameters, dvectors (N, D)."""
     source, vectors = encoded[:2]
     S, H, B = dstates.shape
-    dh, da = np.zeros((H, B), dstates.dtype), np.empty((3 * H, S * B), dstates.dtype)
-    for t in order:
-        # forward: h = new where the source has a word, else h: the gradient follows what was taken,
-        # so at padding da is 0, and E and the weights hear nothing of it
-        real, now = source[t] != PAD, slice(t * B, (t + 1) * B)
-        dh = dh + dstates[t]
-        da[:, now], dh_prev = step_backward(params["Wh_" + name], dh * real, saved[t])
-        dh = dh_prev + dh * ~real
-    grads = {"Wh_" + name: recurrent_gradient(da, saved),
+    dh, da = np.zeros((H, B), dstates.dtype), np.empty((S, 3 * H, B), dstates.dtype)
+    for t in order:                                 # where z is 0, at padding, all of da is 0
+        dh = step_backward(params["Wh_" + name], dh + dstates[t], saved[t], da[t])
+    da = da.transpose(1, 0, 2).reshape(3 * H, -1)   # a column a step and sentence
+    h_prev = np.concatenate([kept[2] for kept in saved], axis=1)
+    grads = {"Wh_" + name: recurrent_gradient(da, h_prev, saved),
              "Wx_" + name: da @ vectors.reshape(da.shape[1], -1),
              "b_" + name: da.sum(axis=1, keepdims=True)}
-    return grads, params["Wx_" + name].T @ da
+    return grads, da.T @ params["Wx_" + name]
 
 
 def readout_backward(params, dlogits, s_prev, vectors, context, read):
@@ -519,11 +547,14 @@ def readout_backward(params, dlogits, s_prev, vectors, context, read):
     grads = {"Wy": dlogits @ m.T, "by": dlogits.sum(axis=1, keepdims=True)}
     dm = params["Wy"].T @ dlogits
     # forward: m = the larger of each pair of rows of wide: only that one moved the loss
-    dwide = np.stack([dm * first, dm * ~first], axis=1).reshape(-1, dm.shape[1])
+    dwide = np.empty((len(dm), 2, dm.shape[1]), dm.dtype)
+    np.multiply(dm, first, out=dwide[:, 0])
+    np.multiply(dm, ~first, out=dwide[:, 1])
+    dwide = dwide.reshape(2 * len(dm), -1)
     # forward: wide = Uo @ s_prev + Vo @ vectors + Co @ context + bo
     grads |= {"Uo": dwide @ s_prev.T, "Vo": dwide @ vectors.T, "Co": dwide @ context.T,
               "bo": dwide.sum(axis=1, keepdims=True)}
-    return grads, *(params[name].T @ dwide for name in ("Uo", "Vo", "Co"))
+    return grads, params["Uo"].T @ dwide, dwide.T @ params["Vo"], params["Co"].T @ dwide
 
 
 def backward(params, cache):
@@ -537,32 +568,35 @@ def backward(params, cache):
     grads, dbefore, dvectors, dread = readout_backward(params, dlogits, before, vectors, contexts,
                                                        read)
     dstate, dkeys, dva = np.zeros_like(states[0]), np.zeros_like(looks[0][1]), 0
-    da, dq = np.empty((3 * H, N), dstate.dtype), np.empty((H, N), dstate.dtype)
-    dcontexts = np.empty_like(contexts)
+    da, dq, dcontexts = (np.empty((T, rows, B), dstate.dtype) for rows in (3 * H, H, 2 * H))
     for t in reversed(range(T)):
         now = slice(t * B, (t + 1) * B)
         # forward: s = step(a + Wc_dec @ context, s_prev); the context also went to the readout
-        da[:, now], dstate = step_backward(params["Wh_dec"], dstate, saved[t])
-        dcontext = dcontexts[:, now] = params["Wc_dec"].T @ da[:, now] + dread[:, now]
-        dpre, dva_t = attend_backward(params, notes, dcontext, looks[t])
+        dstate = step_backward(params["Wh_dec"], dstate, saved[t], da[t])
+        dcontexts[t] = dread[:, now]
+        dcontexts[t] += params["Wc_dec"].T @ da[t]
+        part, dva_t = attend_backward(notes, dcontexts[t], looks[t])
         # forward: u = tanh(keys + q), q = Wa @ s_prev. The keys are the same at every step, so
         # dkeys is a sum over t; q is the same at every source word, so dq is a sum over those.
-        dkeys += dpre
+        dkeys += part
         dva += dva_t
-        dq[:, now] = dpre.sum(axis=0)
+        np.multiply(part.sum(axis=0), params["va"].T, out=dq[t])
         # The state before was used three times: by the step, the attention and the readout.
-        dstate += params["Wa"].T @ dq[:, now] + dbefore[:, now]
-    grads |= {"Wh_dec": recurrent_gradient(da, saved), "Wx_dec": da @ vectors.T,
+        dstate += params["Wa"].T @ dq[t]
+        dstate += dbefore[:, now]
+    da, dq = (array.transpose(1, 0, 2).reshape(-1, N) for array in (da, dq))
+    grads |= {"Wh_dec": recurrent_gradient(da, before, saved), "Wx_dec": da @ vectors.T,
               "Wc_dec": da @ contexts.T, "b_dec": da.sum(axis=1, keepdims=True),
               "Wa": dq @ before.T, "va": dva}
-    dvectors += params["Wx_dec"].T @ da
+    dvectors += da.T @ params["Wx_dec"]
+    dkeys *= params["va"].T                         # the factor that attend_backward left out
     # forward: keys = Ua @ notes, at every source word: all columns (S, B) side by side
     flat = [array.transpose(1, 0, 2).reshape(-1, S * B) for array in (dkeys, notes)]
     grads["Ua"] = flat[0] @ flat[1].T
     dnotes = params["Ua"].T @ dkeys
     # forward: context_t = sum_j alpha_tj * notes_j, so dnotes_j = sum_t alpha_tj * dcontext_t
     alphas = np.stack([alpha for alpha, _ in looks])                    # (T, S, B)
-    dnotes += np.einsum("htb,tsb->shb", dcontexts.reshape(2 * H, T, B), alphas)
+    dnotes += np.einsum("thb,tsb->shb", dcontexts, alphas)
     # forward: s_0 = tanh(Ws @ bwd[0])
     dpre = dstate * (1 - states[0]**2)                                  # of Ws @ bwd[0]
     grads["Ws"] = dpre @ notes[0, H:].T
@@ -574,7 +608,7 @@ def backward(params, cache):
         grads |= more
         dvectors_enc = dvectors_enc + part
     grads["E"] = sum_rows(np.concatenate([source.ravel(), target[:-1].ravel()]),
-                          np.concatenate([dvectors_enc, dvectors], axis=1).T)
+                          np.concatenate([dvectors_enc, dvectors]))
     return grads
 
 
@@ -634,10 +668,13 @@ class Adam:
                 m, v = self.m[name][part], self.v[name][part]
                 m += (1 - self.beta1) * (g - m)             # = beta1 * m + (1 - beta1) * g
                 v += (1 - self.beta2) * (g * g - v)
-                m_hat, v_hat = m / (1 - self.beta1**t), v / (1 - self.beta2**t)
-                params[name][part] -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
-                # For a slice m and v are views, changed already; for rows picked by ids, copies.
-                self.m[name][part], self.v[name][part] = m, v
+                change = np.sqrt(v / (1 - self.beta2**t))
+                change += self.eps
+                np.divide(m, change, out=change)
+                change *= lr / (1 - self.beta1**t)          # = lr * m_hat / (sqrt(v_hat) + eps)
+                params[name][part] -= change
+                if ids is not None:             # unlike a slice, rows picked by ids are a copy
+                    self.m[name][part], self.v[name][part] = m, v
 
 
 # %% 6. Translating

@@ -33,10 +33,10 @@ The model (* is elementwise)
     logits[t] = Wy @ h[t] + by
     loss      = mean of -log softmax(logits[t])[x[t+1]]
 
-What a default run prints at the end (seed 0, two cores, 36 seconds)
+What a default run prints at the end (seed 0, two cores, 33 seconds)
     best held-out score: 2.000 bits per character
-    At last to bend it and broke it and laughed. The Nobby Who Speed the Grand So leave the
-    farmer's children called the marpen, and a water right taken the coan from the country ...
+    At last to bend it and broke it and laughed. The Nobby Who Speed the Grand So leave the farmer's
+    children called the marpen, and a water right taken the coan from the country weathers. He ...
     gradient below 1/10 of that at lag 0: first at lag 32
     gradient below 1/100 of that at lag 0: first at lag 81
     gradient below 1/1000 of that at lag 0: first at lag 153
@@ -187,13 +187,26 @@ def windows(ids, batch, seq_len):
 
 
 # %% 2. Numerics
-def sigmoid(x):
+def sigmoid(x, out=None):
     """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = 0.5 * x
-    np.tanh(y, out=y)                               # in place, for a fresh array is slow
+    y = np.multiply(x, 0.5, out=out)                # in place, for a fresh array is slow
+    np.tanh(y, out=y)
     y *= 0.5
     y += 0.5
     return y
+
+
+def sigmoid_slope(y):
+    """The derivative of sigmoid where its value is y: y * (1 - y)."""
+    slope = 1 - y
+    slope *= y
+    return slope
+
+
+def tanh_slope(y):
+    """The derivative of tanh where its value is y: 1 - y * y."""
+    slope = y * y
+    return np.subtract(1, slope, out=slope)
 
 
 def cross_entropy(logits, targets, weight):
@@ -240,21 +253,29 @@ def init_state(H, B, dtype=np.float32):
     return (np.zeros((H, B), dtype),)
 
 
-def step(params, x, state):
-    """One time step: ids x (B,), the state before -> the state after, what step_backward needs."""
+def look_up(params, x):
+    """Ids x (B,) -> what they add to a, (3H, B): their columns of Wx, and b."""
+    return np.take(params["Wx"], x, axis=1) + params["b"]
+
+
+def step(params, ax, state):
+    """One step: look_up's ax (3H, B), the state before -> the state after, what backward needs."""
     (h_prev,) = state
     H, B = h_prev.shape
-    a = np.take(params["Wx"], x, axis=1)
-    a += params["b"]
     # The gates come first, for the candidate needs the reset gate before its product. So there are
     # two products a step where the LSTM has one.
-    a[:2 * H] += params["Wh"][:2 * H] @ h_prev
-    r, z = sigmoid(a[:2 * H]).reshape(2, H, B)
+    u = params["Wh"][:2 * H] @ h_prev
+    u += ax[:2 * H]                                 # in place, here and below: 7 % of the time
+    gates = sigmoid(u, out=u)
+    r, z = gates.reshape(2, H, B)
     seen = r * h_prev                               # r: which units of the memory to look at
-    a[2 * H:] += params["Wh"][2 * H:] @ seen
-    n = np.tanh(a[2 * H:])                          # candidate: the new content
-    h = z * h_prev + (1 - z) * n                    # z: how much of the old state to keep
-    return (h,), (r, z, n, h_prev, seen)
+    n = params["Wh"][2 * H:] @ seen
+    n += ax[2 * H:]
+    np.tanh(n, out=n)                               # candidate: the new content
+    h = h_prev - n
+    h *= z                                          # z: how much of the old state to keep
+    h += n                                          # = z * h_prev + (1 - z) * n
+    return (h,), (gates, n, h_prev, seen)
 
 
 def readout(params, h):
@@ -269,9 +290,12 @@ def forward(params, inputs, targets, state):
 
     It is the same step T times with the same weights: unrolled, a network T layers deep.
     """
+    # All characters are looked up once and kept as rows: a row is one piece of memory, a column is
+    # not. That the steps fetch rows takes 6 % off the time of char_gru.py.
+    table = np.ascontiguousarray(look_up(params, range(len(params["by"]))).T)       # (V, 3H)
     hidden, saved = [state[0]], []
     for x in inputs:
-        state, kept = step(params, x, state)
+        state, kept = step(params, table[x].T, state)
         hidden.append(state[0])
         saved.append(kept)
     # Only the recurrence must go step by step. For the rest the order of time does not matter: with
@@ -304,26 +328,31 @@ def forward(params, inputs, targets, state):
 # to follow the gradient there would mean going back to the beginning of the text at every step. So
 # the network can remember for longer than T, but what it learns from spans T steps at most.
 
-def step_backward(params, dstate, kept):
-    """Undo step: the gradient of the state after -> da (3H, B), and of the state before."""
-    (dh,), (r, z, n, h_prev, seen) = dstate, kept
-    H = len(h_prev)
+def step_backward(params, dstate, kept, da):
+    """Undo step: gradient of the state after -> of the state before; da (3H, B) is filled in."""
+    (dh,), (gates, n, h_prev, seen) = dstate, kept
+    H, B = h_prev.shape
+    r, z = gates.reshape(2, H, B)
+    dr, dz, dn = da.reshape(3, H, B)                # views: what is written there is in da
     # forward: h = z * h_prev + (1 - z) * n
-    dz = dh * (h_prev - n)
-    dn = dh * (1 - z)
+    np.subtract(h_prev, n, out=dz)
+    dz *= dh
+    np.subtract(1, z, out=dn)
+    dn *= dh
     # h_prev is used four times: in this mixture, in r * h_prev and in both gates. The mixture
     # passes the gradient on times z and nothing else: where z is near 1 it arrives whole.
     dh_prev = dh * z
-    # forward: n = tanh(Wx[n][:, x] + b[n] + Wh[n] @ seen), and dan is the gradient of n's rows of a
-    dan = dn * (1 - n * n)
-    dseen = params["Wh"][2 * H:].T @ dan
+    # forward: n = tanh(a[2H:]), a[2H:] = Wx[n][:, x] + b[n] + Wh[n] @ seen
+    dn *= tanh_slope(n)
+    dseen = params["Wh"][2 * H:].T @ dn
     # forward: seen = r * h_prev
-    dr = dseen * h_prev
-    dh_prev += dseen * r
-    # forward: r, z = sigmoid(Wx[rz][:, x] + b[rz] + Wh[rz] @ h_prev)
-    da = np.concatenate([dr * r * (1 - r), dz * z * (1 - z), dan])
+    np.multiply(dseen, h_prev, out=dr)
+    dseen *= r
+    dh_prev += dseen
+    # forward: gates = r, z = sigmoid(a[:2H]), a[:2H] = Wx[rz][:, x] + b[rz] + Wh[rz] @ h_prev
+    da[:2 * H] *= sigmoid_slope(gates)
     dh_prev += params["Wh"][:2 * H].T @ da[:2 * H]
-    return da, (dh_prev,)
+    return (dh_prev,)
 
 
 def backward(params, cache):
@@ -337,12 +366,14 @@ def backward(params, cache):
     grads = {"Wy": dlogits @ h.T, "by": dlogits.sum(axis=1, keepdims=True)}
     dhidden = params["Wy"].T @ dlogits
     dstate = init_state(len(h), B, h.dtype)                 # zero: no loss lies beyond the window
-    da = np.empty((len(params["b"]), N), dhidden.dtype)     # a column a step and stream
+    # Every step fills in a piece of memory of its own, and one copy afterwards makes columns of it.
+    # To write into the columns of a matrix step by step takes 4 % longer (char_gru.py).
+    da = np.empty((T, len(params["b"]), B), dhidden.dtype)
     for t in reversed(range(T)):
-        now = slice(t * B, (t + 1) * B)                     # the columns of time t
         # h[t] was used twice: by the logits at t, and by the step to t + 1.
-        dh = dstate[0] + dhidden[:, now]
-        da[:, now], dstate = step_backward(params, (dh, *dstate[1:]), saved[t])
+        dh = dstate[0] + dhidden[:, t * B:(t + 1) * B]
+        dstate = step_backward(params, (dh, *dstate[1:]), saved[t], da[t])
+    da = da.transpose(1, 0, 2).reshape(-1, N)               # a column a step and stream
     # forward: a = Wx[:, x] + b + Wh @ h_prev, where n's rows of Wh read seen = r * h_prev instead.
     # The parameters are the same at every step: the gradients of all T steps add up, and a product
     # over all T * B columns adds them.
@@ -352,7 +383,8 @@ def backward(params, cache):
     onehot[inputs.ravel(), np.arange(N)] = 1
     H = len(h)
     seen = np.concatenate([kept[-1] for kept in saved], axis=1)         # r * h_prev of all steps
-    grads |= {"Wx": da @ onehot.T, "b": da.sum(axis=1, keepdims=True)}
+    grads["Wx"] = da @ onehot.T
+    grads["b"] = grads["Wx"].sum(axis=1, keepdims=True)     # each column of da went to one of Wx
     grads["Wh"] = np.concatenate([da[:2 * H] @ h_prev.T, da[2 * H:] @ seen.T])
     return grads, dstate
 
@@ -400,7 +432,11 @@ class Adam:
                 g, m, v = grad[part], self.m[name][part], self.v[name][part]
                 m += (1 - self.beta1) * (g - m)             # = beta1 * m + (1 - beta1) * g
                 v += (1 - self.beta2) * (g * g - v)
-                params[name][part] -= lr * (m / seen1) / (np.sqrt(v / seen2) + self.eps)
+                change = np.sqrt(v / seen2)
+                change += self.eps
+                np.divide(m, change, out=change)
+                change *= lr / seen1                        # = lr * m_hat / (sqrt(v_hat) + eps)
+                params[name][part] -= change
 
 
 # %% 6. Sampling
@@ -423,9 +459,9 @@ def sample(params, vocab, prompt, length, temperature, rng):
     silent = [i for i, token in enumerate(vocab) if token == "<unk>"]   # words only: never written
     state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
     for x in ids[:-1]:
-        state, _ = step(params, np.array([x]), state)
+        state, _ = step(params, look_up(params, [x]), state)
     for _ in range(length):
-        state, _ = step(params, np.array(ids[-1:]), state)
+        state, _ = step(params, look_up(params, ids[-1:]), state)
         logits = readout(params, state[0])[:, 0]
         logits[silent] = -np.inf
         ids.append(pick(logits, temperature, rng))
@@ -450,13 +486,14 @@ def gradient_by_lag(params, ids, lags, places):
     text = ids[starts + np.arange(span + 2)[:, None]]
     state, saved = init_state(params["Wy"].shape[1], places, np.float64), []
     for x in text[:-1]:
-        state, kept = step(params, x, state)
+        state, kept = step(params, look_up(params, x), state)
         saved = [*saved, kept][-lags:]
     _, dlogits = cross_entropy(readout(params, state[0]), text[-1], 1)
     dstate = (params["Wy"].T @ dlogits, *(np.zeros_like(array) for array in state[1:]))
     norms = [np.linalg.norm(np.concatenate(dstate), axis=0)]
+    da = np.empty((len(params["b"]), places))
     for kept in reversed(saved):
-        _, dstate = step_backward(params, dstate, kept)
+        dstate = step_backward(params, dstate, kept, da)
         norms.append(np.linalg.norm(np.concatenate(dstate), axis=0))
     return np.array(norms), saved
 
@@ -465,8 +502,8 @@ def lasting_gates(params, ids, count):
     """ids (N,) -> the update gate z of the `count` units whose mean z is largest (N, count)."""
     state, gates = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype), []
     for x in ids:
-        state, (_, z, *_) = step(params, x[None], state)
-        gates.append(z[:, 0])
+        state, (both, *_) = step(params, look_up(params, x[None]), state)
+        gates.append(both[len(both) // 2:, 0])  # the rows of r, then those of z
     gates = np.array(gates)
     return gates[:, np.argsort(-gates.mean(axis=0))[:count]]
 

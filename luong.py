@@ -247,13 +247,26 @@ def batches(ids, size, rng=None):
 
 
 # %% 2. Numerics
-def sigmoid(x):
+def sigmoid(x, out=None):
     """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = 0.5 * x
-    np.tanh(y, out=y)                               # in place, for a fresh array is slow
+    y = np.multiply(x, 0.5, out=out)                # in place, for a fresh array is slow
+    np.tanh(y, out=y)
     y *= 0.5
     y += 0.5
     return y
+
+
+def sigmoid_slope(y):
+    """The derivative of sigmoid where its value is y: y * (1 - y)."""
+    slope = 1 - y
+    slope *= y
+    return slope
+
+
+def tanh_slope(y):
+    """The derivative of tanh where its value is y: 1 - y * y."""
+    slope = y * y
+    return np.subtract(1, slope, out=slope)
 
 
 def cross_entropy(logits, targets, weight):
@@ -312,13 +325,16 @@ def step(Wh, a, state):
     """
     h_prev, c_prev = state
     H, B = c_prev.shape
-    a = a + Wh @ h_prev
-    i, f, o = sigmoid(a[:3 * H]).reshape(3, H, B)   # open (1) or shut (0), for every unit by itself
-    g = np.tanh(a[3 * H:])                          # candidate: what could be written
-    c = f * c_prev + i * g                          # f: how much to keep, i: how much to write
+    u = Wh @ h_prev
+    u += a
+    gates = sigmoid(u[:3 * H], out=u[:3 * H])       # open (1) or shut (0), for every unit by itself
+    i, f, o = gates.reshape(3, H, B)
+    g = np.tanh(u[3 * H:], out=u[3 * H:])           # candidate: what could be written
+    c = f * c_prev                                  # f: how much to keep
+    c += i * g                                      # i: how much to write
     tc = np.tanh(c)
     h = o * tc                                      # o: how much to show
-    return (h, c), (i, f, o, g, h_prev, c_prev, tc)
+    return (h, c), (gates, g, h_prev, c_prev, tc)
 
 
 def encode(params, source):
@@ -331,12 +347,14 @@ def encode(params, source):
     # The inputs of all steps at once: W @ each step's columns. Only the recurrence must wait.
     a = params["Wx_enc"] @ vectors.transpose(0, 2, 1)                   # (S, 4H, B)
     a += params["b_enc"]
-    zero = np.zeros((params["Wh_enc"].shape[1], source.shape[1]), vectors.dtype)
+    # The mask: the source is read from its end, so padding comes first. With the input gate shut
+    # there, i = 0, the state stays zero until the first word.
+    H = params["Wh_enc"].shape[1]
+    a[:, :H] += np.where(source == PAD, -np.inf, 0)[:, None]
+    zero = np.zeros((H, source.shape[1]), vectors.dtype)
     state, states, saved = (zero, zero), [None] * len(source), [None] * len(source)
     for t in reversed(range(len(source))):
-        new, saved[t] = step(params["Wh_enc"], a[t], state)
-        real = source[t] != PAD                     # a padded step leaves the state alone
-        state = tuple(np.where(real, after, before) for after, before in zip(new, state))
+        state, saved[t] = step(params["Wh_enc"], a[t], state)
         states[t] = state[0]
     hide = np.where(source != PAD, 0, -np.inf).astype(vectors.dtype).T[:, None]
     return by_sentence(np.stack(states)), hide, state, (source, vectors, saved)
@@ -345,6 +363,11 @@ def encode(params, source):
 def times(states, W):
     """States (B, T, H) @ W (H, K) -> (B, T, K), as one product: @ would make B small ones of it."""
     return np.tensordot(states, W, 1)
+
+
+def times_columns(dY, X):
+    """(B, T, H), (B, T, K) -> (H, K), dY @ X.T over the columns of all sentences and words."""
+    return dY.reshape(-1, dY.shape[2]).T @ X.reshape(-1, X.shape[2])
 
 
 def attend(params, hbar, hide, asking):
@@ -369,7 +392,8 @@ def attend(params, hbar, hide, asking):
 
 def readout(params, pair):
     """Contexts and below them states, (2H, N) -> logits (V_out, N), attentional vectors (H, N)."""
-    vector = np.tanh(params["Wc"] @ pair)
+    vector = params["Wc"] @ pair
+    np.tanh(vector, out=vector)
     return params["Wy"] @ vector, vector
 
 
@@ -435,21 +459,25 @@ def predict(params, memory, state, words):
 #
 # The encoder's states are used by every context, by every score, and the last one by the decoder.
 
-def step_backward(Wh, dstate, kept):
-    """Undo one step: gradients of the state after -> that of a (4H, B), and of the state before."""
-    (dh, dc), (i, f, o, g, _, c_prev, tc) = dstate, kept
+def step_backward(Wh, dstate, kept, da):
+    """Undo step: gradient of the state after -> of the state before; da (4H, B) is filled in."""
+    (dh, dc), (gates, g, _, c_prev, tc) = dstate, kept
+    i, f, o = gates.reshape(3, *g.shape)
+    di, df, do, dg = da.reshape(4, *g.shape)        # views: what is written there is in da
     # forward: h = o * tc, tc = tanh(c). c was used twice: here, and at t + 1, from where dc came.
-    do = dh * tc
-    dc = dc + dh * o * (1 - tc * tc)
+    np.multiply(dh, tc, out=do)
+    dtc = dh * o
+    dtc *= tanh_slope(tc)
+    dc = dc + dtc
     # forward: c = f * c_prev + i * g
-    df = dc * c_prev
-    di = dc * g
-    dg = dc * i
+    np.multiply(dc, c_prev, out=df)
+    np.multiply(dc, g, out=di)
+    np.multiply(dc, i, out=dg)
     dc_prev = dc * f
-    # forward: i, f, o = sigmoid(a[:3H]), g = tanh(a[3H:])
-    da = np.concatenate([di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g * g)])
-    # forward: a + Wh @ h_prev
-    return da, (Wh.T @ da, dc_prev)
+    # forward: gates = i, f, o = sigmoid(u[:3H]), g = tanh(u[3H:]), u = a + Wh @ h_prev
+    da[:len(gates)] *= sigmoid_slope(gates)
+    dg *= tanh_slope(g)
+    return Wh.T @ da, dc_prev
 
 
 def attend_backward(params, hbar, asking, alpha, u, dcontext):
@@ -459,7 +487,6 @@ def attend_backward(params, hbar, asking, alpha, u, dcontext):
     dhbar = alpha.transpose(0, 2, 1) @ dcontext
     # forward: alpha = softmax(e), derived above
     de = alpha * (dalpha - (alpha * dalpha).sum(axis=2, keepdims=True))         # (B, T, S)
-    over = (0, 1), (0, 1)               # for tensordot: sum over all sentences and words
     if "va" in params:
         # forward: e = u @ va
         dva = de.reshape(1, -1) @ u.reshape(-1, u.shape[3])
@@ -468,7 +495,7 @@ def attend_backward(params, hbar, asking, alpha, u, dcontext):
         dfrom_h, dfrom_s = dpre.sum(axis=2), dpre.sum(axis=1)
         # forward: from_h, from_s = asking @ Wa_h.T, hbar @ Wa_s.T
         Wa_h, Wa_s = np.hsplit(params["Wa"], 2)
-        dWa = np.tensordot(dfrom_h, asking, over), np.tensordot(dfrom_s, hbar, over)
+        dWa = times_columns(dfrom_h, asking), times_columns(dfrom_s, hbar)
         return {"va": dva, "Wa": np.hstack(dWa)}, times(dfrom_h, Wa_h), dhbar + times(dfrom_s, Wa_s)
     # forward: e = u @ hbar.T
     du = de @ hbar
@@ -476,7 +503,7 @@ def attend_backward(params, hbar, asking, alpha, u, dcontext):
     if "Wa" not in params:
         return {}, du, dhbar
     # forward: u = asking @ Wa
-    return {"Wa": np.tensordot(asking, du, over)}, times(du, params["Wa"].T), dhbar
+    return {"Wa": times_columns(asking, du)}, times(du, params["Wa"].T), dhbar
 
 
 def sum_rows(ids, rows):
@@ -497,35 +524,35 @@ def backward(params, cache):
     # forward: loss = the sum of weight * nats; cross_entropy has made dlogits already
     # forward: logits = Wy @ vector, vector = tanh(Wc @ pair), pair = [context; hidden]
     grads = {"Wy": dlogits @ vector.T}
-    dvector = params["Wy"].T @ dlogits * (1 - vector * vector)
+    dvector = params["Wy"].T @ dlogits
+    dvector *= tanh_slope(vector)
     grads["Wc"] = dvector @ pair.T
     dpair = params["Wc"].T @ dvector
     dcontext = np.ascontiguousarray(dpair[:H].reshape(H, T, B).transpose(2, 1, 0))
     more, dasking, dhbar = attend_backward(params, hbar, asking, alpha, u, dcontext)
     grads |= more
     dhidden = dpair[H:] + columns(dasking)          # states: used by the vector and by the scores
-    dstate, da = (np.zeros((H, B), hbar.dtype),) * 2, np.empty((4 * H, N), hbar.dtype)
+    dstate, da = (np.zeros((H, B), hbar.dtype),) * 2, np.empty((T, 4 * H, B), hbar.dtype)
     for t in reversed(range(T)):
-        (dh, dc), now = dstate, slice(t * B, (t + 1) * B)
-        da[:, now], dstate = step_backward(params["Wh_dec"], (dh + dhidden[:, now], dc), saved[t])
+        dh = dstate[0] + dhidden[:, t * B:(t + 1) * B]
+        dstate = step_backward(params["Wh_dec"], (dh, dstate[1]), saved[t], da[t])
+    da = da.transpose(1, 0, 2).reshape(-1, N)       # a column a step and sentence
     # forward: a = Wx_dec @ vectors + b_dec, and Wh_dec @ h_prev
-    h_prev = np.concatenate([kept[4] for kept in saved], axis=1)
+    h_prev = np.concatenate([kept[2] for kept in saved], axis=1)
     grads |= {"Wh_dec": da @ h_prev.T, "Wx_dec": da @ vectors.reshape(N, -1),
               "b_dec": da.sum(axis=1, keepdims=True)}
-    dvectors_dec = params["Wx_dec"].T @ da
-    dhbar, da = np.ascontiguousarray(dhbar.transpose(1, 2, 0)), np.empty((4 * H, S * B), da.dtype)
+    dvectors_dec = da.T @ params["Wx_dec"]                              # (N, D), a row a word
     # The decoder began with the encoder's last state, so its gradient goes on there.
-    for t in range(S):
-        # forward: state = new, or the one before where the source is padded; so goes the gradient
-        real, now = source[t] != PAD, slice(t * B, (t + 1) * B)
-        dh, dc = dstate[0] + dhbar[t], dstate[1]
-        da[:, now], dprev = step_backward(params["Wh_enc"], (dh * real, dc * real), saved_enc[t])
-        dstate = dprev[0] + dh * ~real, dprev[1] + dc * ~real
-    h_prev = np.concatenate([kept[4] for kept in saved_enc], axis=1)
+    dhbar, da = np.ascontiguousarray(dhbar.transpose(1, 2, 0)), np.empty((S, 4 * H, B), da.dtype)
+    for t in range(S):                              # at padding, i and the states are 0, so da is 0
+        dstate = step_backward(params["Wh_enc"], (dstate[0] + dhbar[t], dstate[1]), saved_enc[t],
+                               da[t])
+    da = da.transpose(1, 0, 2).reshape(-1, S * B)
+    h_prev = np.concatenate([kept[2] for kept in saved_enc], axis=1)
     grads |= {"Wh_enc": da @ h_prev.T, "Wx_enc": da @ vectors_enc.reshape(S * B, -1),
               "b_enc": da.sum(axis=1, keepdims=True)}
     grads["E"] = sum_rows(np.concatenate([source.ravel(), target[:-1].ravel()]),
-                          np.concatenate([params["Wx_enc"].T @ da, dvectors_dec], axis=1).T)
+                          np.concatenate([da.T @ params["Wx_enc"], dvectors_dec]))
     return grads
 
 
@@ -585,10 +612,13 @@ class Adam:
                 m, v = self.m[name][part], self.v[name][part]
                 m += (1 - self.beta1) * (g - m)             # = beta1 * m + (1 - beta1) * g
                 v += (1 - self.beta2) * (g * g - v)
-                m_hat, v_hat = m / (1 - self.beta1**t), v / (1 - self.beta2**t)
-                params[name][part] -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
-                # For a slice m and v are views, changed already; for rows picked by ids, copies.
-                self.m[name][part], self.v[name][part] = m, v
+                change = np.sqrt(v / (1 - self.beta2**t))
+                change += self.eps
+                np.divide(m, change, out=change)
+                change *= lr / (1 - self.beta1**t)          # = lr * m_hat / (sqrt(v_hat) + eps)
+                params[name][part] -= change
+                if ids is not None:             # unlike a slice, rows picked by ids are a copy
+                    self.m[name][part], self.v[name][part] = m, v
 
 
 # %% 6. Translating

@@ -244,13 +244,26 @@ def batches(ids, size, rng=None):
 
 
 # %% 2. Numerics
-def sigmoid(x):
+def sigmoid(x, out=None):
     """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = 0.5 * x
-    np.tanh(y, out=y)                               # in place, for a fresh array is slow
+    y = np.multiply(x, 0.5, out=out)                # in place, for a fresh array is slow
+    np.tanh(y, out=y)
     y *= 0.5
     y += 0.5
     return y
+
+
+def sigmoid_slope(y):
+    """The derivative of sigmoid where its value is y: y * (1 - y)."""
+    slope = 1 - y
+    slope *= y
+    return slope
+
+
+def tanh_slope(y):
+    """The derivative of tanh where its value is y: 1 - y * y."""
+    slope = y * y
+    return np.subtract(1, slope, out=slope)
 
 
 def cross_entropy(logits, targets, weight):
@@ -309,11 +322,18 @@ def step(Wh, a, h_prev):
     Encoder and decoder both use it, each with its own Wh; a holds what does not depend on h_prev.
     """
     H, B = h_prev.shape
-    r, z = sigmoid(a[:2 * H] + Wh[:2 * H] @ h_prev).reshape(2, H, B)
+    u = Wh[:2 * H] @ h_prev
+    u += a[:2 * H]
+    gates = sigmoid(u, out=u)
+    r, z = gates.reshape(2, H, B)
     seen = r * h_prev                               # r: which units of the memory to look at
-    n = np.tanh(a[2 * H:] + Wh[2 * H:] @ seen)      # candidate: the new content
-    h = z * h_prev + (1 - z) * n                    # z: how much of the old state to keep
-    return h, (r, z, n, h_prev, seen)
+    n = Wh[2 * H:] @ seen
+    n += a[2 * H:]
+    np.tanh(n, out=n)                               # candidate: the new content
+    h = n - h_prev
+    h *= 1 - z                                      # z: how much of the old state to keep
+    h += h_prev                                     # = z * h_prev + (1 - z) * n
+    return h, (gates, n, h_prev, seen)
 
 
 def encode(params, source):
@@ -323,24 +343,26 @@ def encode(params, source):
     a = params["Wx_enc"] @ vectors.transpose(0, 2, 1)                   # (S, 3H, B)
     a += params["b_enc"]
     h, saved = np.zeros((len(params["Wc"]), source.shape[1]), vectors.dtype), []
+    # The mask: at padding z is made 1, so h = z * h_prev + (1 - z) * n leaves the state as it is.
+    a[:, len(h):2 * len(h)] += np.where(source == PAD, np.inf, 0)[:, None]
     for t in range(len(source)):
-        new, kept = step(params["Wh_enc"], a[t], h)
-        h = np.where(source[t] != PAD, new, h)      # a padded step leaves the state alone
+        h, kept = step(params["Wh_enc"], a[t], h)
         saved.append(kept)
     return h, (source, vectors, saved)
 
 
 def readout(params, h, vectors, from_c):
-    """States h (H, N), previous words (D, N), Oc @ c (2M, N) -> logits (V_out, N), saved.
+    """States h (H, N), previous words (D, N), Oc @ c (2M, B) -> logits (V_out, N), saved.
 
     Maxout: of every two rows the larger goes on, so two linear functions share a unit.
     """
     wide = params["Oh"] @ h
     wide += params["Oy"] @ vectors                  # in place, for a fresh array is slow
-    wide += from_c + params["bo"]
+    wide = wide.reshape(len(wide), -1, from_c.shape[1])                 # (2M, T, B)
+    wide += (from_c + params["bo"])[:, None]        # the same at every step
     pairs = wide.reshape(len(wide) // 2, 2, -1)
     first = pairs[:, 0] >= pairs[:, 1]
-    m = np.where(first, pairs[:, 0], pairs[:, 1])                       # (M, N)
+    m = np.maximum(pairs[:, 0], pairs[:, 1])                            # (M, N)
     logits = params["Wy"] @ m
     logits += params["by"]
     return logits, (first, m)
@@ -364,14 +386,15 @@ def forward(params, source, target):
     vectors = params["E"][target[:-1]]                                  # (T, B, D)
     a = params["Wx_dec"] @ vectors.transpose(0, 2, 1)
     a += params["Wc_dec"] @ c + params["b_dec"]     # c is the same at every step
-    h, hidden, saved = h0, [], []
+    hidden, saved = [h0], []
     for t in range(T):                              # no mask: padding only comes after all words
-        h, kept = step(params["Wh_dec"], a[t], h)
+        h, kept = step(params["Wh_dec"], a[t], hidden[-1])
         hidden.append(h)
         saved.append(kept)
     # The readout does not feed back, so it takes all steps at once.
-    hidden, vectors = np.concatenate(hidden, axis=1), vectors.reshape(T * B, -1).T
-    logits, read = readout(params, hidden, vectors, np.tile(params["Oc"] @ c, (1, T)))
+    hidden = np.concatenate(hidden, axis=1)         # (H, (T + 1) * B): h0, then T steps
+    vectors = vectors.reshape(T * B, -1).T
+    logits, read = readout(params, hidden[:, B:], vectors, params["Oc"] @ c)
     weight = (target[1:].ravel() != PAD).astype(hidden.dtype)
     weight /= weight.sum()
     nats, dlogits = cross_entropy(logits, target[1:].ravel(), weight)
@@ -403,31 +426,35 @@ def predict(params, memory, state, words):
 #       (Wc_dec), and in the decoder's first state (Wb);
 #   E   in the encoder's inputs, in the decoder's inputs, and in the readout (Oy).
 
-def step_backward(Wh, dh, kept):
-    """Undo step: the gradient of the state after -> that of a (3H, B), and of the state before."""
-    r, z, n, h_prev, seen = kept
-    H = len(h_prev)
+def step_backward(Wh, dh, kept, da):
+    """Undo step: gradient of the state after -> of the state before; da (3H, B) is filled in."""
+    gates, n, h_prev, seen = kept
+    H, B = h_prev.shape
+    r, z = gates.reshape(2, H, B)
+    dr, dz, dn = da.reshape(3, H, B)                # views: what is written there is in da
     # forward: h = z * h_prev + (1 - z) * n
-    dz = dh * (h_prev - n)
-    dn = dh * (1 - z)
+    np.subtract(h_prev, n, out=dz)
+    dz *= dh
+    np.subtract(1, z, out=dn)
+    dn *= dh
     dh_prev = dh * z
     # forward: n = tanh(a[n] + Wh[n] @ seen)
-    dan = dn * (1 - n * n)
-    dseen = Wh[2 * H:].T @ dan
+    dn *= tanh_slope(n)
+    dseen = Wh[2 * H:].T @ dn
     # forward: seen = r * h_prev
-    dr = dseen * h_prev
-    dh_prev += dseen * r
-    # forward: r, z = sigmoid(a[rz] + Wh[rz] @ h_prev)
-    da = np.concatenate([dr * r * (1 - r), dz * z * (1 - z), dan])
+    np.multiply(dseen, h_prev, out=dr)
+    dseen *= r
+    dh_prev += dseen
+    # forward: gates = r, z = sigmoid(a[rz] + Wh[rz] @ h_prev)
+    da[:2 * H] *= sigmoid_slope(gates)
     dh_prev += Wh[:2 * H].T @ da[:2 * H]
-    return da, dh_prev
+    return dh_prev
 
 
-def recurrent_gradient(da, saved):
-    """da (3H, N) of all steps -> the gradient of Wh: gates from h_prev, candidate from seen."""
-    H = len(da) // 3
-    h_prev = np.concatenate([kept[3] for kept in saved], axis=1)
-    seen = np.concatenate([kept[4] for kept in saved], axis=1)
+def recurrent_gradient(da, h_prev, saved):
+    """da (3H, N), h_prev (H, N) of all steps -> gradient of Wh; the candidate's rows read seen."""
+    H = len(h_prev)
+    seen = np.concatenate([kept[3] for kept in saved], axis=1)
     return np.concatenate([da[:2 * H] @ h_prev.T, da[2 * H:] @ seen.T])
 
 
@@ -447,50 +474,55 @@ def readout_backward(params, dlogits, h, vectors, read):
     grads = {"Wy": dlogits @ m.T, "by": dlogits.sum(axis=1, keepdims=True)}
     dm = params["Wy"].T @ dlogits
     # forward: m = the larger of each pair of rows of wide: only that one moved the loss
-    dwide = np.stack([dm * first, dm * ~first], axis=1).reshape(-1, h.shape[1])
+    dwide = np.empty((len(dm), 2, dm.shape[1]), dm.dtype)
+    np.multiply(dm, first, out=dwide[:, 0])
+    np.multiply(dm, ~first, out=dwide[:, 1])
+    dwide = dwide.reshape(2 * len(dm), -1)
     # forward: wide = Oh @ h + Oy @ vectors + from_c + bo
     grads |= {"Oh": dwide @ h.T, "Oy": dwide @ vectors.T, "bo": dwide.sum(axis=1, keepdims=True)}
-    return grads, dwide, params["Oh"].T @ dwide, params["Oy"].T @ dwide
+    return grads, dwide, params["Oh"].T @ dwide, dwide.T @ params["Oy"]
 
 
 def encode_backward(params, dh, encoded):
-    """Undo encode: the last state's gradient (H, B) -> those of its parameters, dvectors (D, N)."""
+    """Undo encode: the last state's gradient (H, B) -> those of its parameters, dvectors (N, D)."""
     source, vectors, saved = encoded
-    (H, B), N = dh.shape, source.size
-    da = np.empty((3 * H, N), dh.dtype)             # a column a step and sentence
-    for t in reversed(range(len(source))):
-        # forward: h = new where the source has a word, else h: the gradient follows what was taken,
-        # so at padding da is 0, and E and the weights hear nothing of it
-        real, now = source[t] != PAD, slice(t * B, (t + 1) * B)
-        da[:, now], dh_prev = step_backward(params["Wh_enc"], dh * real, saved[t])
-        dh = dh_prev + dh * ~real
+    S, N = len(source), source.size
+    da = np.empty((S, 3 * len(dh), dh.shape[1]), dh.dtype)
+    for t in reversed(range(S)):
+        # Where z is 1, at padding, the gradient of h passes on whole, and all of da is exactly 0: E
+        # and the weights hear nothing of it.
+        dh = step_backward(params["Wh_enc"], dh, saved[t], da[t])
+    da = da.transpose(1, 0, 2).reshape(-1, N)       # a column a step and sentence
     # forward: a = Wx_enc @ vectors + b_enc
-    grads = {"Wh_enc": recurrent_gradient(da, saved), "Wx_enc": da @ vectors.reshape(N, -1),
+    h_prev = np.concatenate([kept[2] for kept in saved], axis=1)
+    grads = {"Wh_enc": recurrent_gradient(da, h_prev, saved), "Wx_enc": da @ vectors.reshape(N, -1),
              "b_enc": da.sum(axis=1, keepdims=True)}
-    return grads, params["Wx_enc"].T @ da
+    return grads, da.T @ params["Wx_enc"]
 
 
 def backward(params, cache):
     """The cache of forward -> gradients of the mean loss: dict like params, E's as (ids, rows)."""
     target, encoded, last, c, h0, vectors, saved, hidden, read, dlogits = cache
     T, B = len(target) - 1, target.shape[1]
-    H, N = hidden.shape
+    h, h_prev = hidden[:, B:], hidden[:, :-B]
+    H, N = h.shape
     # forward: loss = the sum of weight * nats; cross_entropy has made dlogits already
-    grads, dwide, dhidden, dvectors = readout_backward(params, dlogits, hidden, vectors, read)
+    grads, dwide, dhidden, dvectors = readout_backward(params, dlogits, h, vectors, read)
     # forward: from_c = Oc @ c, the same at every step: its gradient is the sum over the steps
     dfrom_c = dwide.reshape(-1, T, B).sum(axis=1)
     grads["Oc"] = dfrom_c @ c.T
     dc = params["Oc"].T @ dfrom_c                                       # c, by the readout
-    dh, da = np.zeros_like(h0), np.empty((3 * H, N), h0.dtype)          # after the last word: zero
+    dh, da = np.zeros_like(h0), np.empty((T, 3 * H, B), h0.dtype)       # after the last word: zero
     for t in reversed(range(T)):
         # The state was used twice: by the readout at t, and by the step to t + 1.
-        now = slice(t * B, (t + 1) * B)
-        da[:, now], dh = step_backward(params["Wh_dec"], dh + dhidden[:, now], saved[t])
+        dh = dh + dhidden[:, t * B:(t + 1) * B]
+        dh = step_backward(params["Wh_dec"], dh, saved[t], da[t])
+    da_c = da.sum(axis=0)
+    da = da.transpose(1, 0, 2).reshape(-1, N)       # a column a step and sentence
     # forward: a = Wx_dec @ vectors + Wc_dec @ c + b_dec, again with the same c at every step
-    da_c = da.reshape(-1, T, B).sum(axis=1)
-    grads |= {"Wh_dec": recurrent_gradient(da, saved), "Wx_dec": da @ vectors.T,
+    grads |= {"Wh_dec": recurrent_gradient(da, h_prev, saved), "Wx_dec": da @ vectors.T,
               "Wc_dec": da_c @ c.T, "b_dec": da.sum(axis=1, keepdims=True)}
-    dvectors += params["Wx_dec"].T @ da             # E, by the readout and by the step
+    dvectors += da.T @ params["Wx_dec"]             # E, by the readout and by the step
     dc += params["Wc_dec"].T @ da_c                                     # c, by gates and candidates
     # forward: h0 = tanh(Wb @ c); the loop has ended with the gradient of h0 in dh
     dpre = dh * (1 - h0 * h0)                                           # of Wb @ c
@@ -502,7 +534,7 @@ def backward(params, cache):
     more, dvectors_enc = encode_backward(params, params["Wc"].T @ dpre, encoded)
     grads |= more
     grads["E"] = sum_rows(np.concatenate([encoded[0].ravel(), target[:-1].ravel()]),
-                          np.concatenate([dvectors_enc, dvectors], axis=1).T)
+                          np.concatenate([dvectors_enc, dvectors]))
     return grads
 
 
@@ -562,10 +594,13 @@ class Adam:
                 m, v = self.m[name][part], self.v[name][part]
                 m += (1 - self.beta1) * (g - m)             # = beta1 * m + (1 - beta1) * g
                 v += (1 - self.beta2) * (g * g - v)
-                m_hat, v_hat = m / (1 - self.beta1**t), v / (1 - self.beta2**t)
-                params[name][part] -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
-                # For a slice m and v are views, changed already; for rows picked by ids, copies.
-                self.m[name][part], self.v[name][part] = m, v
+                change = np.sqrt(v / (1 - self.beta2**t))
+                change += self.eps
+                np.divide(m, change, out=change)
+                change *= lr / (1 - self.beta1**t)          # = lr * m_hat / (sqrt(v_hat) + eps)
+                params[name][part] -= change
+                if ids is not None:             # unlike a slice, rows picked by ids are a copy
+                    self.m[name][part], self.v[name][part] = m, v
 
 
 # %% 6. Translating

@@ -43,12 +43,12 @@ The model (* is elementwise)
     loss      = mean of -log softmax(logits[t])[x[t+1]], perplexity = exp(loss)
 
 What a default run prints at the end (seed 0, two cores, 39 seconds)
-    best held-out score: 62.011 perplexity
-    In november the river took a log. "Let us see it?" asked the crow. "Where it!" she cried. "I am
-    sorry. Something this morning a little thing," she said. "You are you put it," said the ...
-    nearest to said: asked, answered, shouted, cried, whispered, crossed
-    nearest to came: come, went, coming, go, way, crept
-    nearest to went: came, flew, gone, come, go, walking
+    best held-out score: 62.230 perplexity
+    In august he had been left in it. "You are a wicked thing," said the neighbour, "But I shall
+    like that I could see." Something this crows a little thing, "She said." You are you put it ...
+    nearest to said: asked, cried, answered, shouted, thought, crossed
+    nearest to came: come, go, coming, went, flew, ran
+    nearest to went: walked, walking, flew, come, go, gone
 
 Papers, and where this file departs from them
     Cho et al. 2014, equations 5 to 8: the GRU; the candidate is that of torch.nn.GRU.
@@ -230,13 +230,26 @@ def windows(ids, batch, seq_len):
 
 
 # %% 2. Numerics
-def sigmoid(x):
+def sigmoid(x, out=None):
     """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = 0.5 * x
-    np.tanh(y, out=y)                               # in place, for a fresh array is slow
+    y = np.multiply(x, 0.5, out=out)                # in place, for a fresh array is slow
+    np.tanh(y, out=y)
     y *= 0.5
     y += 0.5
     return y
+
+
+def sigmoid_slope(y):
+    """The derivative of sigmoid where its value is y: y * (1 - y)."""
+    slope = 1 - y
+    slope *= y
+    return slope
+
+
+def tanh_slope(y):
+    """The derivative of tanh where its value is y: 1 - y * y."""
+    slope = y * y
+    return np.subtract(1, slope, out=slope)
 
 
 def cross_entropy(logits, targets, weight):
@@ -285,22 +298,28 @@ def init_state(H, B, dtype=np.float32):
     return (np.zeros((H, B), dtype),)
 
 
-def step(params, x, state, mask=1):
-    """One time step: ids x (B,), the state before -> the state after, what backward needs of it.
+def look_up(params, x):
+    """Ids x (B,) -> what they add to a, (3H, B): Wx times their rows of E, and b."""
+    return params["Wx"] @ params["E"][x].T + params["b"]
 
-    mask (D, B) is dropout's, for the word vectors.
-    """
+
+def step(params, ax, state):
+    """One step: look_up's ax (3H, B), the state before -> the state after, what backward needs."""
     (h_prev,) = state
     H, B = h_prev.shape
-    vector = params["E"][x].T * mask                # a word is a row of E
-    a = params["Wx"] @ vector
-    a += params["b"]
     u = params["Wh"] @ h_prev                       # all that is done with h_prev, in one product
-    r, z = sigmoid(a[:2 * H] + u[:2 * H]).reshape(2, H, B)
-    inner = u[2 * H:] + params["bn"]
-    n = np.tanh(a[2 * H:] + r * inner)              # candidate; r: which products to look at
-    h = z * h_prev + (1 - z) * n                    # z: how much of the old state to keep
-    return (h,), (r, z, n, h_prev, inner, vector)
+    inner = u[2 * H:]
+    inner += params["bn"]
+    u[:2 * H] += ax[:2 * H]
+    gates = sigmoid(u[:2 * H], out=u[:2 * H])
+    r, z = gates.reshape(2, H, B)
+    n = r * inner                                   # candidate; r: which products to look at
+    n += ax[2 * H:]
+    np.tanh(n, out=n)
+    h = h_prev - n
+    h *= z                                          # z: how much of the old state to keep
+    h += n                                          # = z * h_prev + (1 - z) * n
+    return (h,), (gates, n, h_prev, inner)
 
 
 def readout(params, h):
@@ -318,15 +337,19 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
     harder to learn the text by heart. The other entries are multiplied by 1 / (1 - dropout), which
     keeps the expected sums. Held-out text is read without, so its score may be the better one.
     """
-    (T, B), D, H = inputs.shape, params["E"].shape[1], params["Wy"].shape[1]
-    mask_in, mask_out = [1] * T, 1
+    (T, B), H = inputs.shape, params["Wy"].shape[1]
+    vectors, mask_in, mask_out = params["E"][inputs], 1, 1             # (T, B, D)
     if dropout:
         scale = params["E"].dtype.type(1 / (1 - dropout))
-        mask_in = (rng.random((T, D, B), np.float32) >= dropout) * scale
+        mask_in = (rng.random(vectors.shape, np.float32) >= dropout) * scale
         mask_out = (rng.random((H, T * B), np.float32) >= dropout) * scale
+        vectors *= mask_in
+    # The inputs of all steps at once: Wx @ each step's columns. Only the recurrence must wait.
+    ax = params["Wx"] @ vectors.transpose(0, 2, 1)                      # (T, 3H, B)
+    ax += params["b"]
     hidden, saved = [state[0]], []
-    for x, mask in zip(inputs, mask_in):
-        state, kept = step(params, x, state, mask)
+    for t in range(T):
+        state, kept = step(params, ax[t], state)
         hidden.append(state[0])
         saved.append(kept)
     # Only the recurrence must go step by step. For the rest the order of time does not matter: with
@@ -334,7 +357,7 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
     hidden = np.concatenate(hidden, axis=1)                             # (H, (T + 1) * B)
     shown = hidden[:, B:] * mask_out
     nats, dlogits = cross_entropy(readout(params, shown), targets.ravel(), 1 / targets.size)
-    return nats.mean(), state, (inputs, saved, hidden, shown, dlogits, mask_in, mask_out)
+    return nats.mean(), state, (inputs, vectors, saved, hidden, shown, dlogits, mask_in, mask_out)
 
 
 # %% 4. Backward
@@ -358,21 +381,28 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
 # to follow the gradient there would mean going back to the beginning of the text at every step. So
 # the network can remember for longer than T, but what it learns from spans T steps at most.
 
-def step_backward(params, dstate, kept):
-    """Undo step: gradient of the state after -> (da, du), both (3H, B), and of the state before."""
-    (dh,), (r, z, n, h_prev, inner, _) = dstate, kept
+def step_backward(params, dstate, kept, da, du):
+    """Undo step: gradient of the state after -> of the one before; da, du (3H, B) are filled in."""
+    (dh,), (gates, n, h_prev, inner) = dstate, kept
+    H, B = h_prev.shape
+    r, z = gates.reshape(2, H, B)
+    dr, dz, dn = da.reshape(3, H, B)                # views: what is written there is in da
     # forward: h = z * h_prev + (1 - z) * n
-    dz = dh * (h_prev - n)
-    dn = dh * (1 - z)
+    np.subtract(h_prev, n, out=dz)
+    dz *= dh
+    np.subtract(1, z, out=dn)
+    dn *= dh
     # forward: n = tanh(a[n] + r * inner), inner = u[n] + bn
-    dan = dn * (1 - n * n)
-    dr = dan * inner
-    dinner = dan * r
-    # forward: r, z = sigmoid(a[rz] + u[rz]): a sum, so a and u get the same gradient
-    drz = np.concatenate([dr * r * (1 - r), dz * z * (1 - z)])
-    da, du = np.concatenate([drz, dan]), np.concatenate([drz, dinner])
+    dn *= tanh_slope(n)
+    np.multiply(dn, inner, out=dr)
+    np.multiply(dn, r, out=du[2 * H:])
+    # forward: gates = r, z = sigmoid(a[rz] + u[rz]): a sum, so a and u get the same gradient
+    da[:2 * H] *= sigmoid_slope(gates)
+    du[:2 * H] = da[:2 * H]
     # forward: u = Wh @ h_prev; h_prev was used in the mixture too, and passes its part on times z
-    return (da, du), (dh * z + params["Wh"].T @ du,)
+    dh_prev = params["Wh"].T @ du
+    dh_prev += dh * z
+    return (dh_prev,)
 
 
 def sum_rows(ids, rows):
@@ -389,7 +419,7 @@ def backward(params, cache):
 
     The gradient of E is sparse: a pair (ids, rows) of the words that occurred.
     """
-    inputs, saved, hidden, shown, dlogits, mask_in, mask_out = cache
+    inputs, vectors, saved, hidden, shown, dlogits, mask_in, mask_out = cache
     T, B = inputs.shape
     N = T * B
     # forward: loss = mean of the cross-entropies; cross_entropy has made dlogits already
@@ -398,23 +428,23 @@ def backward(params, cache):
     dhidden = params["Wy"].T @ dlogits
     dhidden *= mask_out
     dstate = init_state(len(hidden), B, hidden.dtype)       # zero: no loss lies beyond the window
-    da, du = np.empty((2, len(params["b"]), N), dhidden.dtype)  # a column a step and stream
+    da, du = np.empty((2, T, len(params["b"]), B), dhidden.dtype)
     for t in reversed(range(T)):
-        now = slice(t * B, (t + 1) * B)                     # the columns of time t
         # h[t] was used twice: by the logits at t, and by the step to t + 1.
-        dh = dstate[0] + dhidden[:, now]
-        (da[:, now], du[:, now]), dstate = step_backward(params, (dh, *dstate[1:]), saved[t])
+        dh = dstate[0] + dhidden[:, t * B:(t + 1) * B]
+        dstate = step_backward(params, (dh, *dstate[1:]), saved[t], da[t], du[t])
+    da = da.transpose(1, 0, 2).reshape(-1, N)               # a column a step and stream
+    du = du.transpose(1, 0, 2).reshape(-1, N)
     # forward: a = Wx @ vector + b, u = Wh @ h_prev, with the same parameters at every step
-    vectors = np.concatenate([kept[-1] for kept in saved], axis=1)      # (D, N): step's last
-    grads |= {"Wx": da @ vectors.T, "Wh": du @ hidden[:, :-B].T, "b": da.sum(axis=1, keepdims=True)}
+    grads |= {"Wx": da @ vectors.reshape(N, -1), "Wh": du @ hidden[:, :-B].T,
+              "b": da.sum(axis=1, keepdims=True)}
     grads["bn"] = du[-len(hidden):].sum(axis=1, keepdims=True)          # bn was added to u[n] only
-    # forward: vector = E[x].T * mask_in. By the product rule dE = onehot @ dvectors.T, and its rows
-    # are zero for all words that did not occur. So we keep the other rows and their ids, and never
-    # make a V x D array. A word that occurred five times gets five rows' sum.
-    dvectors = params["Wx"].T @ da
-    if isinstance(mask_in, np.ndarray):
-        dvectors *= np.concatenate(mask_in, axis=1)                     # (T, D, B) -> (D, N)
-    grads["E"] = sum_rows(inputs.ravel(), dvectors.T)
+    # forward: vectors = E[inputs] * mask_in. By the product rule dE = onehot @ dvectors, and its
+    # rows are zero for all words that did not occur. So we keep the other rows and their ids, and
+    # never make a V x D array. A word that occurred five times gets five rows' sum.
+    dvectors = (da.T @ params["Wx"]).reshape(vectors.shape)             # a row a word, as in E
+    dvectors *= mask_in
+    grads["E"] = sum_rows(inputs.ravel(), dvectors.reshape(N, -1))
     return grads, dstate
 
 
@@ -474,10 +504,13 @@ class Adam:
                 m, v = self.m[name][part], self.v[name][part]
                 m += (1 - self.beta1) * (g - m)             # = beta1 * m + (1 - beta1) * g
                 v += (1 - self.beta2) * (g * g - v)
-                m_hat, v_hat = m / (1 - self.beta1**t), v / (1 - self.beta2**t)
-                params[name][part] -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
-                # For a slice m and v are views, changed already; for rows picked by ids, copies.
-                self.m[name][part], self.v[name][part] = m, v
+                change = np.sqrt(v / (1 - self.beta2**t))
+                change += self.eps
+                np.divide(m, change, out=change)
+                change *= lr / (1 - self.beta1**t)          # = lr * m_hat / (sqrt(v_hat) + eps)
+                params[name][part] -= change
+                if ids is not None:             # unlike a slice, rows picked by ids are a copy
+                    self.m[name][part], self.v[name][part] = m, v
 
 
 # %% 6. Sampling
@@ -500,9 +533,9 @@ def sample(params, vocab, prompt, length, temperature, rng):
     silent = [i for i, token in enumerate(vocab) if token == "<unk>"]   # words only: never written
     state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
     for x in ids[:-1]:
-        state, _ = step(params, np.array([x]), state)
+        state, _ = step(params, look_up(params, [x]), state)
     for _ in range(length):
-        state, _ = step(params, np.array(ids[-1:]), state)
+        state, _ = step(params, look_up(params, ids[-1:]), state)
         logits = readout(params, state[0])[:, 0]
         logits[silent] = -np.inf
         ids.append(pick(logits, temperature, rng))

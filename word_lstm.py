@@ -2,7 +2,7 @@
 
 The LSTM of char_lstm.py reads the word vectors of word_rnn.py.
 
-    python word_lstm.py                         train on data/fables.txt: 45 s on two cores
+    python word_lstm.py                         train on data/fables.txt: 40 s on two cores
     python word_lstm.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
     python word_lstm.py --load out/word_lstm.npz           write again from the checkpoint
 
@@ -32,13 +32,13 @@ The model (* is elementwise)
     logits[t]     = Wy @ h[t] + by
     loss          = mean of -log softmax(logits[t])[x[t+1]], perplexity = exp(loss)
 
-What a default run prints at the end (seed 0, two cores, 43 seconds)
-    best held-out score: 62.811 perplexity
-    In the lake the snake came round it. "You have been sworn to know." The donkey asked the! "And
-    I can tell you a beetle before something this." The brook is tiny white and he thought. ...
-    nearest to said: cried, asked, whispered, by, answered, above
-    nearest to came: come, ran, went, go, flew, coming
-    nearest to went: came, flew, began, walked, come, ran
+What a default run prints at the end (seed 0, two cores, 42 seconds)
+    best held-out score: 63.740 perplexity
+    In the lake the man came round it. "You have been so it," she said. "I!" she said, "I am not
+    orders something." A lion laughed and the tiny white. He ran on the kitchen of his feet. ...
+    nearest to said: cried, asked, answered, above, entrance, past
+    nearest to came: come, went, walked, flew, ran, coming
+    nearest to went: came, flew, come, got, moved, walked
 
 Papers, and where this file departs from them
     Hochreiter & Schmidhuber 1997, the cell; Gers, Schmidhuber & Cummins 2000, the forget gate; no
@@ -221,13 +221,26 @@ def windows(ids, batch, seq_len):
 
 
 # %% 2. Numerics
-def sigmoid(x):
+def sigmoid(x, out=None):
     """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = 0.5 * x
-    np.tanh(y, out=y)                               # in place, for a fresh array is slow
+    y = np.multiply(x, 0.5, out=out)                # in place, for a fresh array is slow
+    np.tanh(y, out=y)
     y *= 0.5
     y += 0.5
     return y
+
+
+def sigmoid_slope(y):
+    """The derivative of sigmoid where its value is y: y * (1 - y)."""
+    slope = 1 - y
+    slope *= y
+    return slope
+
+
+def tanh_slope(y):
+    """The derivative of tanh where its value is y: 1 - y * y."""
+    slope = y * y
+    return np.subtract(1, slope, out=slope)
 
 
 def cross_entropy(logits, targets, weight):
@@ -276,23 +289,25 @@ def init_state(H, B, dtype=np.float32):
     return np.zeros((H, B), dtype), np.zeros((H, B), dtype)
 
 
-def step(params, x, state, mask=1):
-    """One time step: ids x (B,), the state before -> the state after, what backward needs of it.
+def look_up(params, x):
+    """Ids x (B,) -> what they add to a, (4H, B): Wx times their rows of E, and b."""
+    return params["Wx"] @ params["E"][x].T + params["b"]
 
-    mask (D, B) is dropout's, for the word vectors.
-    """
+
+def step(params, ax, state):
+    """One step: look_up's ax (4H, B), the state before -> the state after, what backward needs."""
     h_prev, c_prev = state
     H, B = c_prev.shape
-    vector = params["E"][x].T * mask                # a word is a row of E
-    a = params["Wx"] @ vector
-    a += params["b"]
-    a += params["Wh"] @ h_prev
-    i, f, o = sigmoid(a[:3 * H]).reshape(3, H, B)   # open (1) or shut (0), for every unit by itself
-    g = np.tanh(a[3 * H:])                          # candidate: what could be written
-    c = f * c_prev + i * g                          # f: how much to keep, i: how much to write
+    a = params["Wh"] @ h_prev
+    a += ax
+    gates = sigmoid(a[:3 * H], out=a[:3 * H])       # open (1) or shut (0), for every unit by itself
+    i, f, o = gates.reshape(3, H, B)
+    g = np.tanh(a[3 * H:], out=a[3 * H:])           # candidate: what could be written
+    c = f * c_prev                                  # f: how much to keep
+    c += i * g                                      # i: how much to write
     tc = np.tanh(c)
     h = o * tc                                      # o: how much to show
-    return (h, c), (i, f, o, g, c_prev, tc, vector)
+    return (h, c), (gates, g, c_prev, tc)
 
 
 def readout(params, h):
@@ -310,15 +325,19 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
     harder to learn the text by heart. The other entries are multiplied by 1 / (1 - dropout), which
     keeps the expected sums. Held-out text is read without, so its score may be the better one.
     """
-    (T, B), D, H = inputs.shape, params["E"].shape[1], params["Wy"].shape[1]
-    mask_in, mask_out = [1] * T, 1
+    (T, B), H = inputs.shape, params["Wy"].shape[1]
+    vectors, mask_in, mask_out = params["E"][inputs], 1, 1             # (T, B, D)
     if dropout:
         scale = params["E"].dtype.type(1 / (1 - dropout))
-        mask_in = (rng.random((T, D, B), np.float32) >= dropout) * scale
+        mask_in = (rng.random(vectors.shape, np.float32) >= dropout) * scale
         mask_out = (rng.random((H, T * B), np.float32) >= dropout) * scale
+        vectors *= mask_in
+    # The inputs of all steps at once: Wx @ each step's columns. Only the recurrence must wait.
+    ax = params["Wx"] @ vectors.transpose(0, 2, 1)                      # (T, 4H, B)
+    ax += params["b"]
     hidden, saved = [state[0]], []
-    for x, mask in zip(inputs, mask_in):
-        state, kept = step(params, x, state, mask)
+    for t in range(T):
+        state, kept = step(params, ax[t], state)
         hidden.append(state[0])
         saved.append(kept)
     # Only the recurrence must go step by step. For the rest the order of time does not matter: with
@@ -326,7 +345,7 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
     hidden = np.concatenate(hidden, axis=1)                             # (H, (T + 1) * B)
     shown = hidden[:, B:] * mask_out
     nats, dlogits = cross_entropy(readout(params, shown), targets.ravel(), 1 / targets.size)
-    return nats.mean(), state, (inputs, saved, hidden, shown, dlogits, mask_in, mask_out)
+    return nats.mean(), state, (inputs, vectors, saved, hidden, shown, dlogits, mask_in, mask_out)
 
 
 # %% 4. Backward
@@ -350,23 +369,28 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
 # to follow the gradient there would mean going back to the beginning of the text at every step. So
 # the network can remember for longer than T, but what it learns from spans T steps at most.
 
-def step_backward(params, dstate, kept):
-    """Undo step: gradients of the state after -> da (4H, B), gradients of the state before."""
-    (dh, dc), (i, f, o, g, c_prev, tc, _) = dstate, kept
+def step_backward(params, dstate, kept, da):
+    """Undo step: gradient of the state after -> of the state before; da (4H, B) is filled in."""
+    (dh, dc), (gates, g, c_prev, tc) = dstate, kept
+    i, f, o = gates.reshape(3, *g.shape)
+    di, df, do, dg = da.reshape(4, *g.shape)        # views: what is written there is in da
     # forward: h = o * tc, tc = tanh(c). c was used twice: here, and at t + 1, from where dc came.
-    do = dh * tc
-    dc = dc + dh * o * (1 - tc * tc)
+    np.multiply(dh, tc, out=do)
+    dtc = dh * o
+    dtc *= tanh_slope(tc)
+    dc = dc + dtc
     # forward: c = f * c_prev + i * g
-    df = dc * c_prev
-    di = dc * g
-    dg = dc * i
+    np.multiply(dc, c_prev, out=df)
+    np.multiply(dc, g, out=di)
+    np.multiply(dc, i, out=dg)
     # The direct path from c to c_prev has the factor f and nothing else: no matrix, no derivative
     # of a squashing function. Where f is near 1 the gradient arrives whole: this line is the LSTM.
     dc_prev = dc * f
-    # forward: i, f, o = sigmoid(a[:3H]), g = tanh(a[3H:])
-    da = np.concatenate([di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g * g)])
+    # forward: gates = i, f, o = sigmoid(a[:3H]), g = tanh(a[3H:])
+    da[:len(gates)] *= sigmoid_slope(gates)
+    dg *= tanh_slope(g)
     # forward: a = Wx @ vector + b + Wh @ h_prev
-    return da, (params["Wh"].T @ da, dc_prev)
+    return params["Wh"].T @ da, dc_prev
 
 
 def sum_rows(ids, rows):
@@ -383,7 +407,7 @@ def backward(params, cache):
 
     The gradient of E is sparse: a pair (ids, rows) of the words that occurred.
     """
-    inputs, saved, hidden, shown, dlogits, mask_in, mask_out = cache
+    inputs, vectors, saved, hidden, shown, dlogits, mask_in, mask_out = cache
     T, B = inputs.shape
     N = T * B
     # forward: loss = mean of the cross-entropies; cross_entropy has made dlogits already
@@ -392,22 +416,21 @@ def backward(params, cache):
     dhidden = params["Wy"].T @ dlogits
     dhidden *= mask_out
     dstate = init_state(len(hidden), B, hidden.dtype)       # zero: no loss lies beyond the window
-    da = np.empty((len(params["b"]), N), dhidden.dtype)     # a column a step and stream
+    da = np.empty((T, len(params["b"]), B), dhidden.dtype)
     for t in reversed(range(T)):
-        now = slice(t * B, (t + 1) * B)                     # the columns of time t
         # h[t] was used twice: by the logits at t, and by the step to t + 1.
-        dh = dstate[0] + dhidden[:, now]
-        da[:, now], dstate = step_backward(params, (dh, *dstate[1:]), saved[t])
+        dh = dstate[0] + dhidden[:, t * B:(t + 1) * B]
+        dstate = step_backward(params, (dh, *dstate[1:]), saved[t], da[t])
+    da = da.transpose(1, 0, 2).reshape(-1, N)               # a column a step and stream
     # forward: a = Wx @ vector + b + Wh @ h_prev, with the same parameters at every step
-    vectors = np.concatenate([kept[-1] for kept in saved], axis=1)      # (D, N): step's last
-    grads |= {"Wx": da @ vectors.T, "Wh": da @ hidden[:, :-B].T, "b": da.sum(axis=1, keepdims=True)}
-    # forward: vector = E[x].T * mask_in. By the product rule dE = onehot @ dvectors.T, and its rows
-    # are zero for all words that did not occur. So we keep the other rows and their ids, and never
-    # make a V x D array. A word that occurred five times gets five rows' sum.
-    dvectors = params["Wx"].T @ da
-    if isinstance(mask_in, np.ndarray):
-        dvectors *= np.concatenate(mask_in, axis=1)                     # (T, D, B) -> (D, N)
-    grads["E"] = sum_rows(inputs.ravel(), dvectors.T)
+    grads |= {"Wx": da @ vectors.reshape(N, -1), "Wh": da @ hidden[:, :-B].T,
+              "b": da.sum(axis=1, keepdims=True)}
+    # forward: vectors = E[inputs] * mask_in. By the product rule dE = onehot @ dvectors, and its
+    # rows are zero for all words that did not occur. So we keep the other rows and their ids, and
+    # never make a V x D array. A word that occurred five times gets five rows' sum.
+    dvectors = (da.T @ params["Wx"]).reshape(vectors.shape)             # a row a word, as in E
+    dvectors *= mask_in
+    grads["E"] = sum_rows(inputs.ravel(), dvectors.reshape(N, -1))
     return grads, dstate
 
 
@@ -467,10 +490,13 @@ class Adam:
                 m, v = self.m[name][part], self.v[name][part]
                 m += (1 - self.beta1) * (g - m)             # = beta1 * m + (1 - beta1) * g
                 v += (1 - self.beta2) * (g * g - v)
-                m_hat, v_hat = m / (1 - self.beta1**t), v / (1 - self.beta2**t)
-                params[name][part] -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
-                # For a slice m and v are views, changed already; for rows picked by ids, copies.
-                self.m[name][part], self.v[name][part] = m, v
+                change = np.sqrt(v / (1 - self.beta2**t))
+                change += self.eps
+                np.divide(m, change, out=change)
+                change *= lr / (1 - self.beta1**t)          # = lr * m_hat / (sqrt(v_hat) + eps)
+                params[name][part] -= change
+                if ids is not None:             # unlike a slice, rows picked by ids are a copy
+                    self.m[name][part], self.v[name][part] = m, v
 
 
 # %% 6. Sampling
@@ -493,9 +519,9 @@ def sample(params, vocab, prompt, length, temperature, rng):
     silent = [i for i, token in enumerate(vocab) if token == "<unk>"]   # words only: never written
     state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
     for x in ids[:-1]:
-        state, _ = step(params, np.array([x]), state)
+        state, _ = step(params, look_up(params, [x]), state)
     for _ in range(length):
-        state, _ = step(params, np.array(ids[-1:]), state)
+        state, _ = step(params, look_up(params, ids[-1:]), state)
         logits = readout(params, state[0])[:, 0]
         logits[silent] = -np.inf
         ids.append(pick(logits, temperature, rng))

@@ -3,7 +3,7 @@
 From characters to words: the vocabulary grows from sixty to thousands. So a word becomes a vector,
 learned like everything else, and a window of text touches the vectors of its own words, no others.
 
-    python word_rnn.py                          train on data/fables.txt: 25 s on two cores
+    python word_rnn.py                          train on data/fables.txt: 30 s on two cores
     python word_rnn.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
     python word_rnn.py --load out/word_rnn.npz            write again from the checkpoint
 
@@ -33,13 +33,13 @@ The model
     loss      = mean of -log softmax(logits[t])[x[t+1]], and perplexity = exp(loss): it is as
                 unsure as if it had to choose among so many equally likely words
 
-What a default run prints at the end (seed 0, two cores, 27 seconds)
-    best held-out score: 71.723 perplexity
-    Within fisherman month the man came round it, and a plate of his nose, and so the cloth one
-    stone! "She told his own hill," he said, and a large bell, and she charged her. At the ...
-    nearest to said: cried, asked, above, whispered, found, called
-    nearest to came: went, go, come, flew, walked, ran
-    nearest to went: flew, came, go, come, walked, gone
+What a default run prints at the end (seed 0, two cores, 29 seconds)
+    best held-out score: 71.692 perplexity
+    Within fisherman month the man came round it, and a tall young raven with two eyes. The
+    neighbour was only! And while it was a nut, and was something to his tail. The evening she ...
+    nearest to said: above, answered, cried, asked, whispered, across
+    nearest to came: flew, come, go, went, walked, burst
+    nearest to went: flew, go, came, walked, way, ran
 
 Papers, and where this file departs from them
     Bengio et al. 2003, "A neural probabilistic language model": word vectors that are learned.
@@ -223,6 +223,12 @@ def windows(ids, batch, seq_len):
 
 
 # %% 2. Numerics
+def tanh_slope(y):
+    """The derivative of tanh where its value is y: 1 - y * y."""
+    slope = y * y
+    return np.subtract(1, slope, out=slope)
+
+
 def cross_entropy(logits, targets, weight):
     """logits (V, N), ids (N,) -> -log p(target) in nats (N,), gradient by the logits (V, N).
 
@@ -268,21 +274,23 @@ def init_state(H, B, dtype=np.float32):
     return (np.zeros((H, B), dtype),)
 
 
-def step(params, x, state, mask=1):
-    """One time step: ids x (B,), the state before -> the state after, what backward needs of it.
+def look_up(params, x):
+    """Ids x (B,) -> what they add to a, (H, B): Wx times their rows of E, and b.
 
-    mask (D, B) is dropout's, for the word vectors.
+    A character's one-hot column picked a column of Wx: H numbers a character. A word's picks a row
+    of E, only D numbers, and one Wx reads the vectors of all words. So V words need V * D numbers
+    here, not V * H, and words that behave alike can come to lie near each other.
     """
+    return params["Wx"] @ params["E"][x].T + params["b"]
+
+
+def step(params, ax, state):
+    """One step: look_up's ax (H, B), the state before -> the state after, what backward needs."""
     (h_prev,) = state
-    # A character's one-hot column picked a column of Wx: H numbers a character. A word's picks a
-    # row of E, only D numbers, and one Wx reads the vectors of all words. So V words need V * D
-    # numbers here, not V * H, and words that behave alike can come to lie near each other.
-    vector = params["E"][x].T * mask                                    # (D, B)
-    a = params["Wx"] @ vector
-    a += params["b"]
-    a += params["Wh"] @ h_prev
-    h = np.tanh(a)
-    return (h,), (h, vector)
+    a = params["Wh"] @ h_prev
+    a += ax
+    h = np.tanh(a, out=a)
+    return (h,), (h,)
 
 
 def readout(params, h):
@@ -300,15 +308,19 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
     harder to learn the text by heart. The other entries are multiplied by 1 / (1 - dropout), which
     keeps the expected sums. Held-out text is read without, so its score may be the better one.
     """
-    (T, B), D, H = inputs.shape, params["E"].shape[1], params["Wy"].shape[1]
-    mask_in, mask_out = [1] * T, 1
+    (T, B), H = inputs.shape, params["Wy"].shape[1]
+    vectors, mask_in, mask_out = params["E"][inputs], 1, 1             # (T, B, D)
     if dropout:
         scale = params["E"].dtype.type(1 / (1 - dropout))
-        mask_in = (rng.random((T, D, B), np.float32) >= dropout) * scale
+        mask_in = (rng.random(vectors.shape, np.float32) >= dropout) * scale
         mask_out = (rng.random((H, T * B), np.float32) >= dropout) * scale
+        vectors *= mask_in
+    # The inputs of all steps at once: Wx @ each step's columns. Only the recurrence must wait.
+    ax = params["Wx"] @ vectors.transpose(0, 2, 1)                      # (T, H, B)
+    ax += params["b"]
     hidden, saved = [state[0]], []
-    for x, mask in zip(inputs, mask_in):
-        state, kept = step(params, x, state, mask)
+    for t in range(T):
+        state, kept = step(params, ax[t], state)
         hidden.append(state[0])
         saved.append(kept)
     # Only the recurrence must go step by step. For the rest the order of time does not matter: with
@@ -316,7 +328,7 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
     hidden = np.concatenate(hidden, axis=1)                             # (H, (T + 1) * B)
     shown = hidden[:, B:] * mask_out
     nats, dlogits = cross_entropy(readout(params, shown), targets.ravel(), 1 / targets.size)
-    return nats.mean(), state, (inputs, saved, hidden, shown, dlogits, mask_in, mask_out)
+    return nats.mean(), state, (inputs, vectors, saved, hidden, shown, dlogits, mask_in, mask_out)
 
 
 # %% 4. Backward
@@ -338,16 +350,19 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
 # to follow the gradient there would mean going back to the beginning of the text at every step. So
 # the network can remember for longer than T, but what it learns from spans T steps at most.
 
-def step_backward(params, dstate, kept):
-    """Undo step: the gradient of the state after -> da (H, B), the gradient of the state before."""
-    (dh,), (h, _) = dstate, kept
+def step_backward(params, dstate, kept, da):
+    """Undo step: gradient of the state after -> of the state before; da (H, B) is filled in.
+
+    The gradients of the parameters follow in backward, from the da of all steps at once.
+    """
+    (dh,), (h,) = dstate, kept
     # forward: h = tanh(a)
-    da = dh * (1 - h * h)
+    np.multiply(dh, tanh_slope(h), out=da)
     # forward: a = Wx @ vector + b + Wh @ h_prev
     dh_prev = params["Wh"].T @ da
     # Over k steps the gradient is multiplied k times by 1 - h^2, at most 1, and k times by Wh.T.
     # This product is why it vanishes, or explodes (Pascanu et al., equation 5, whose state is a).
-    return da, (dh_prev,)
+    return (dh_prev,)
 
 
 def sum_rows(ids, rows):
@@ -364,7 +379,7 @@ def backward(params, cache):
 
     The gradient of E is sparse: a pair (ids, rows) of the words that occurred.
     """
-    inputs, saved, hidden, shown, dlogits, mask_in, mask_out = cache
+    inputs, vectors, saved, hidden, shown, dlogits, mask_in, mask_out = cache
     T, B = inputs.shape
     N = T * B
     # forward: loss = mean of the cross-entropies; cross_entropy has made dlogits already
@@ -373,22 +388,21 @@ def backward(params, cache):
     dhidden = params["Wy"].T @ dlogits
     dhidden *= mask_out
     dstate = init_state(len(hidden), B, hidden.dtype)       # zero: no loss lies beyond the window
-    da = np.empty((len(params["b"]), N), dhidden.dtype)     # a column a step and stream
+    da = np.empty((T, len(params["b"]), B), dhidden.dtype)
     for t in reversed(range(T)):
-        now = slice(t * B, (t + 1) * B)                     # the columns of time t
         # h[t] was used twice: by the logits at t, and by the step to t + 1.
-        dh = dstate[0] + dhidden[:, now]
-        da[:, now], dstate = step_backward(params, (dh, *dstate[1:]), saved[t])
+        dh = dstate[0] + dhidden[:, t * B:(t + 1) * B]
+        dstate = step_backward(params, (dh, *dstate[1:]), saved[t], da[t])
+    da = da.transpose(1, 0, 2).reshape(-1, N)               # a column a step and stream
     # forward: a = Wx @ vector + b + Wh @ h_prev, with the same parameters at every step
-    vectors = np.concatenate([kept[-1] for kept in saved], axis=1)      # (D, N): step's last
-    grads |= {"Wx": da @ vectors.T, "Wh": da @ hidden[:, :-B].T, "b": da.sum(axis=1, keepdims=True)}
-    # forward: vector = E[x].T * mask_in. By the product rule dE = onehot @ dvectors.T, and its rows
-    # are zero for all words that did not occur. So we keep the other rows and their ids, and never
-    # make a V x D array. A word that occurred five times gets five rows' sum.
-    dvectors = params["Wx"].T @ da
-    if isinstance(mask_in, np.ndarray):
-        dvectors *= np.concatenate(mask_in, axis=1)                     # (T, D, B) -> (D, N)
-    grads["E"] = sum_rows(inputs.ravel(), dvectors.T)
+    grads |= {"Wx": da @ vectors.reshape(N, -1), "Wh": da @ hidden[:, :-B].T,
+              "b": da.sum(axis=1, keepdims=True)}
+    # forward: vectors = E[inputs] * mask_in. By the product rule dE = onehot @ dvectors, and its
+    # rows are zero for all words that did not occur. So we keep the other rows and their ids, and
+    # never make a V x D array. A word that occurred five times gets five rows' sum.
+    dvectors = (da.T @ params["Wx"]).reshape(vectors.shape)             # a row a word, as in E
+    dvectors *= mask_in
+    grads["E"] = sum_rows(inputs.ravel(), dvectors.reshape(N, -1))
     return grads, dstate
 
 
@@ -448,10 +462,13 @@ class Adam:
                 m, v = self.m[name][part], self.v[name][part]
                 m += (1 - self.beta1) * (g - m)             # = beta1 * m + (1 - beta1) * g
                 v += (1 - self.beta2) * (g * g - v)
-                m_hat, v_hat = m / (1 - self.beta1**t), v / (1 - self.beta2**t)
-                params[name][part] -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
-                # For a slice m and v are views, changed already; for rows picked by ids, copies.
-                self.m[name][part], self.v[name][part] = m, v
+                change = np.sqrt(v / (1 - self.beta2**t))
+                change += self.eps
+                np.divide(m, change, out=change)
+                change *= lr / (1 - self.beta1**t)          # = lr * m_hat / (sqrt(v_hat) + eps)
+                params[name][part] -= change
+                if ids is not None:             # unlike a slice, rows picked by ids are a copy
+                    self.m[name][part], self.v[name][part] = m, v
 
 
 # %% 6. Sampling
@@ -474,9 +491,9 @@ def sample(params, vocab, prompt, length, temperature, rng):
     silent = [i for i, token in enumerate(vocab) if token == "<unk>"]   # words only: never written
     state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
     for x in ids[:-1]:
-        state, _ = step(params, np.array([x]), state)
+        state, _ = step(params, look_up(params, [x]), state)
     for _ in range(length):
-        state, _ = step(params, np.array(ids[-1:]), state)
+        state, _ = step(params, look_up(params, ids[-1:]), state)
         logits = readout(params, state[0])[:, 0]
         logits[silent] = -np.inf
         ids.append(pick(logits, temperature, rng))

@@ -613,7 +613,7 @@ def main():
         parser.add_argument("--" + flag, action="store_true", help=text)
     for flag, default, text in (("rounds", 7, "processes for each number"),
                                 ("steps", 20, "training steps timed in each process"),
-                                ("warm-up", 5, "training steps before them"),
+                                ("warm-up", 15, "training steps before them; the first ones fetch memory"),
                                 ("length", 1000, "tokens that --sampling generates"),
                                 ("threads", 0, "threads of each process; 0 lets it choose")):
         parser.add_argument("--" + flag, type=int, default=default, metavar="N",

@@ -67,7 +67,8 @@ def maxout_gap(lesson, params, source, target):
     lesson.forward(params, source, target)
     lesson.readout = readout
     (h, vectors, last), = seen
-    s = params["bo"] + (params["Oh"] @ h + params["Oy"] @ vectors + last if "Oh" in params else
+    s = params["bo"] + (params["Oh"] @ h + params["Oy"] @ vectors
+                        + np.tile(last, h.shape[1] // last.shape[1]) if "Oh" in params else
                         params["Uo"] @ h + params["Vo"] @ vectors + params["Co"] @ last)
     return np.abs(s[0::2] - s[1::2]).min()
 
@@ -104,48 +105,48 @@ def test_every_entry(case):
 MUTATIONS = {
     "char_rnn": [
         ('params["Wh"].T @ da', 'params["Wh"] @ da'),
-        ("dh = dstate[0] + dhidden[:, now]", "dh = dhidden[:, now]"),
-        ("da = dh * (1 - h * h)", "da = dh * h * (1 - h)"),
+        ("dh = dstate[0] + dhidden[:, t", "dh = dhidden[:, t"),
+        ("tanh_slope(h), out=da", "h * (1 - h), out=da"),
     ],
     "char_lstm": [
         ('params["Wh"].T @ da', 'params["Wh"].reshape(len(dc), -1) @ da'),
-        ("dc = dc + dh * o", "dc = dh * o"),
+        ("dc = dc + dtc", "dc = dtc"),
         ("dc_prev = dc * f", "dc_prev = dc * i"),
     ],
     "char_gru": [
-        ('params["Wh"][2 * H:].T @ dan', 'params["Wh"][2 * H:] @ dan'),
-        ("dh_prev += dseen * r", "dh_prev = dseen * r"),
-        ("dn = dh * (1 - z)", "dn = dh * z"),
+        ('params["Wh"][2 * H:].T @ dn', 'params["Wh"][2 * H:] @ dn'),
+        ("dh_prev += dseen", "dh_prev = dseen"),
+        ("np.subtract(1, z, out=dn)", "dn[:] = z"),
     ],
     "word_rnn": [
         ('params["Wh"].T @ da', 'params["Wh"] @ da'),
-        ("dh = dstate[0] + dhidden[:, now]", "dh = dhidden[:, now]"),
+        ("dh = dstate[0] + dhidden[:, t", "dh = dhidden[:, t"),
         ("np.add.reduceat(rows[order], first, axis=0)", "rows[order][first]"),
     ],
     "word_lstm": [
         ('params["Wh"].T @ da', 'params["Wh"].reshape(len(dc), -1) @ da'),
-        ("dc = dc + dh * o", "dc = dh * o"),
-        ("di = dc * g", "di = dc * i"),
+        ("dc = dc + dtc", "dc = dtc"),
+        ("np.multiply(dc, g, out=di)", "np.multiply(dc, i, out=di)"),
     ],
     "word_gru": [
         ('params["Wh"].T @ du', 'params["Wh"].reshape(len(dh), -1) @ du'),
-        ("(dh * z + params", "(params"),
-        ("dinner = dan * r", "dinner = dan * z"),
+        ("    dh_prev += dh * z\n", ""),
+        ("np.multiply(dn, r, out=du", "np.multiply(dn, z, out=du"),
     ],
     "seq2seq": [
         ('params["Oc"].T @ dfrom_c', 'params["Oc"] @ dfrom_c'),
         ('dc += params["Wb"].T @ dpre', 'dc = params["Wb"].T @ dpre'),
-        ("dn = dh * (1 - z)", "dn = dh * z"),
+        ("np.subtract(1, z, out=dn)", "dn[:] = z"),
     ],
     "bahdanau": [
-        ('params["Wa"].T @ dq[:, now]', 'params["Wa"] @ dq[:, now]'),
-        ("dkeys += dpre", "dkeys = dpre"),
+        ('params["Wa"].T @ dq[t]', 'params["Wa"] @ dq[t]'),
+        ("dkeys += part", "dkeys = part"),
         ("de = alpha * (dalpha - (alpha * dalpha).sum(axis=0))", "de = alpha * dalpha"),
     ],
     "luong": [
         ('times(du, params["Wa"].T)', 'times(du, params["Wa"])'),
         ("dpair[H:] + columns(dasking)", "dpair[H:]"),
-        ("dc * ~real", "dc * real"),
+        ("dstate[0] + dhbar[t]", "dstate[0]"),
     ],
 }
 

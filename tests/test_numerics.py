@@ -194,11 +194,11 @@ def test_gradient_by_lag_is_the_gradient(name):
     text = ids[:min(53, len(ids) - 2) + 2]
     state = lesson.init_state(4, 1, np.float64)
     for x in text[:-4]:
-        state, _ = lesson.step(params, x[None], state)
+        state, _ = lesson.step(params, lesson.look_up(params, x[None]), state)
 
     def loss(state):
         for x in text[-4:-1]:
-            state, _ = lesson.step(params, x[None], state)
+            state, _ = lesson.step(params, lesson.look_up(params, x[None]), state)
         return lesson.cross_entropy(lesson.readout(params, state[0]), text[-1:], 1)[0][0]
     slopes = []
     for k, array in enumerate(state):

@@ -77,9 +77,9 @@ def cho_gru(params, xs, h):
 
 def char_gru_states(params, ids, state):
     """The states of char_gru.py's step over ids (T, B) -> (T, H, B)."""
-    states = []
+    lesson, states = module("char_gru"), []
     for x in ids:
-        state, _ = module("char_gru").step(params, x, state)
+        state, _ = lesson.step(params, lesson.look_up(params, x), state)
         states.append(state[0])
     return np.array(states)
 

@@ -4,7 +4,8 @@ import ast
 from conftest import CHAR, LANGUAGE, LESSONS, ROOT, TRANSLATION, WORD
 
 SHARED = {  # who must have it -> names
-    tuple(LESSONS): "BadInput read_text cross_entropy clip_gradients save restore load check_finite command_line command",
+    tuple(LESSONS): """BadInput read_text tanh_slope cross_entropy clip_gradients save restore load check_finite
+        command_line command""",
     tuple(LANGUAGE): "read_data windows readout evaluate sample pick plot_losses train main",
     tuple(CHAR): """tokenize detokenize build_vocab encode encode_held_out check_prompt Adam score
         print_baseline new_params gradient_by_lag plot_lags""",
@@ -16,9 +17,9 @@ SHARED = {  # who must have it -> names
     tuple(WORD + TRANSLATION): "Adam sum_rows",
     ("bahdanau", "luong"): "forced_attention alignment_error print_alignment plot_alignment draw",
     ("seq2seq", "bahdanau"): "recurrent_gradient",
-    tuple(n for n in LESSONS if n not in ("char_rnn", "word_rnn")): "sigmoid",
+    tuple(n for n in LESSONS if n not in ("char_rnn", "word_rnn")): "sigmoid sigmoid_slope",
 }
-OWN = {"init_params", "init_state", "step", "step_backward", "forward", "backward", "draw"}
+OWN = {"init_params", "init_state", "look_up", "step", "step_backward", "forward", "backward", "draw"}
 # In the translation lessons the encoder, the readout and one decoder step belong to the model too.
 OWN_TRANSLATION = OWN | {"encode", "encode_backward", "readout", "readout_backward", "attend", "attend_backward",
                          "start", "predict"}
