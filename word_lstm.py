@@ -332,7 +332,7 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
         mask_in = (rng.random(vectors.shape, np.float32) >= dropout) * scale
         mask_out = (rng.random((H, T * B), np.float32) >= dropout) * scale
         vectors *= mask_in
-    # The inputs of all steps at once: Wx @ each step's columns. Only the recurrence must wait.
+    # look_up for all steps at once: Wx @ each step's columns. Only the recurrence must wait.
     ax = params["Wx"] @ vectors.transpose(0, 2, 1)                      # (T, 4H, B)
     ax += params["b"]
     hidden, saved = [state[0]], []
@@ -851,6 +851,6 @@ if __name__ == "__main__":
 #     python word_lstm.py --dropout 0 --steps 200
 #         perplexity 74, and 81 with dropout: after so few steps nothing is learned by heart yet
 #     python word_lstm.py --hidden 64 --steps 200
-#         perplexity 108: too small for this vocabulary, or too few steps? Try both
+#         perplexity 105: too small for this vocabulary, or too few steps? Try both
 #     python word_lstm.py --load out/word_lstm.npz --temperature 0
 #         always the likeliest: it says the same line again and again

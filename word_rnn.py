@@ -315,7 +315,7 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
         mask_in = (rng.random(vectors.shape, np.float32) >= dropout) * scale
         mask_out = (rng.random((H, T * B), np.float32) >= dropout) * scale
         vectors *= mask_in
-    # The inputs of all steps at once: Wx @ each step's columns. Only the recurrence must wait.
+    # look_up for all steps at once: Wx @ each step's columns. Only the recurrence must wait.
     ax = params["Wx"] @ vectors.transpose(0, 2, 1)                      # (T, H, B)
     ax += params["b"]
     hidden, saved = [state[0]], []
@@ -821,8 +821,8 @@ if __name__ == "__main__":
 
 # Try, and watch for
 #     python word_rnn.py --dropout 0 --steps 300
-#         perplexity 51 in training, 72 held out; with it 78 and 76: which wins in the end?
+#         perplexity 52 in training, 72 held out; with it 78 and 76: which wins in the end?
 #     python word_rnn.py --min-count 5 --steps 300
-#         perplexity 51: easier, for more words are <unk>; compare with the baseline it prints
+#         perplexity 52: easier, for more words are <unk>; compare with the baseline it prints
 #     python word_rnn.py --load out/word_rnn.npz --prompt "The fox and the"
 #         which words can follow?
