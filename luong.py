@@ -148,9 +148,9 @@ def read_text(path):
 
 
 def read_pairs(path, max_length):
-    """A file -> list of (source tokens, target tokens, links), links a list of (source, target).
+    """A file -> list of (source tokens, target tokens, third column as it is).
 
-    Tab-separated columns are sentence, translation and, where the third looks like them, links.
+    Tab-separated columns are sentence, translation and perhaps more, such as links between words.
     In a text without tabs every line is answered by the next one. BadInput names a bad line.
     """
     lines = [line for line in enumerate(read_text(path).split("\n"), 1) if line[1].strip()]
@@ -164,11 +164,7 @@ def read_pairs(path, max_length):
         if not tab or not source or not target:
             raise BadInput(f"{path}, line {number}: a sentence, a tab and its translation are "
                            "needed; mend or remove that line")
-        links = []
-        if re.fullmatch(r"\d{1,4}-\d{1,4}( \d{1,4}-\d{1,4})*", third.strip()):
-            links = [(s, t) for s, t in (map(int, link.split("-")) for link in third.split())
-                     if s < len(source) and t < len(target)]
-        pairs.append((source, target, links))
+        pairs.append((source, target, third))
     kept = [pair for pair in pairs if max(len(pair[0]), len(pair[1])) <= max_length]
     if len(kept) < len(pairs):
         print(f"left out: {len(pairs) - len(kept):,} pairs with more than {max_length} tokens")
@@ -699,7 +695,7 @@ def translate(params, vocab, sentence, beam):
 
     Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>.
     """
-    (source, _), = encode_pairs([(tokenize(sentence), [], [])], vocab, len(params["Wy"]))
+    (source, _), = encode_pairs([(tokenize(sentence), [], "")], vocab, len(params["Wy"]))
     (ids, _, attention), = beam_search(params, pad([source]), beam, 2 * len(source) + 10)
     return [vocab[i] for i in ids if i != EOS], attention
 
@@ -749,6 +745,18 @@ def alignment_error(guessed, true):
     return 1 - 2 * both / (sum(map(len, guessed)) + sum(map(len, true)))
 
 
+def read_links(pair):
+    """A pair of read_pairs -> the set of its links, each (place in the source, in the target).
+
+    It is empty where the third column is something else; links beyond the sentences are left out.
+    """
+    source, target, third = pair
+    if not re.fullmatch(r"\d{1,4}-\d{1,4}( \d{1,4}-\d{1,4})*", third.strip()):
+        return set()
+    links = (tuple(map(int, link.split("-"))) for link in third.split())
+    return {(s, t) for s, t in links if s < len(source) and t < len(target)}
+
+
 def print_alignment(params, pairs, ids):
     """Print the alignment error rate of the attention, references forced, and of yardsticks.
 
@@ -762,7 +770,7 @@ def print_alignment(params, pairs, ids):
         attention = forced_attention(params, source, target)
         for b, i in enumerate(part):
             S, T = len(ids[i][0]) - 1, len(ids[i][1]) - 2
-            links = set(pairs[i][2])
+            links = read_links(pairs[i])
             if links:
                 true.append(links)
                 guessed.append({(int(attention[t, :S, b].argmax()), t) for t in range(T)})
@@ -779,8 +787,8 @@ def plot_alignment(axes, params, pair, ids):
     """Draw the attention of one pair with its reference forced, true links marked by circles."""
     source, target = pad([ids[0]]), pad([ids[1]])
     axes.imshow(forced_attention(params, source, target)[:, :, 0], cmap="Greys", vmin=0, vmax=1)
-    axes.plot([s for s, _ in pair[2]], [t for _, t in pair[2]], "o", color="none",
-              markeredgecolor="C3", markersize=9)
+    for link in read_links(pair):
+        axes.plot(*link, "o", color="none", markeredgecolor="C3", markersize=9)
     axes.set_xticks(range(len(ids[0])), [*pair[0], "<eos>"], rotation=60, ha="right", fontsize=9)
     axes.set_yticks(range(len(ids[1]) - 1), [*pair[1], "<eos>"], fontsize=9)
 

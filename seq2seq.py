@@ -145,9 +145,9 @@ def read_text(path):
 
 
 def read_pairs(path, max_length):
-    """A file -> list of (source tokens, target tokens, links), links a list of (source, target).
+    """A file -> list of (source tokens, target tokens, third column as it is).
 
-    Tab-separated columns are sentence, translation and, where the third looks like them, links.
+    Tab-separated columns are sentence, translation and perhaps more, such as links between words.
     In a text without tabs every line is answered by the next one. BadInput names a bad line.
     """
     lines = [line for line in enumerate(read_text(path).split("\n"), 1) if line[1].strip()]
@@ -161,11 +161,7 @@ def read_pairs(path, max_length):
         if not tab or not source or not target:
             raise BadInput(f"{path}, line {number}: a sentence, a tab and its translation are "
                            "needed; mend or remove that line")
-        links = []
-        if re.fullmatch(r"\d{1,4}-\d{1,4}( \d{1,4}-\d{1,4})*", third.strip()):
-            links = [(s, t) for s, t in (map(int, link.split("-")) for link in third.split())
-                     if s < len(source) and t < len(target)]
-        pairs.append((source, target, links))
+        pairs.append((source, target, third))
     kept = [pair for pair in pairs if max(len(pair[0]), len(pair[1])) <= max_length]
     if len(kept) < len(pairs):
         print(f"left out: {len(pairs) - len(kept):,} pairs with more than {max_length} tokens")
@@ -681,7 +677,7 @@ def translate(params, vocab, sentence, beam):
 
     Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>.
     """
-    (source, _), = encode_pairs([(tokenize(sentence), [], [])], vocab, len(params["Wy"]))
+    (source, _), = encode_pairs([(tokenize(sentence), [], "")], vocab, len(params["Wy"]))
     (ids, _, attention), = beam_search(params, pad([source]), beam, 2 * len(source) + 10)
     return [vocab[i] for i in ids if i != EOS], attention
 

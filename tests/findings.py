@@ -159,8 +159,9 @@ def wrong_links(lesson, params, pairs, ids):
         for b, i in enumerate(part):
             looked = attention[:len(pairs[i][1]), :len(pairs[i][0]), b].argmax(axis=1)
             words.update(pairs[i][1])
+            links = lesson.read_links(pairs[i])
             wrong.update(word for t, word in enumerate(pairs[i][1])
-                         if (int(looked[t]), t) not in pairs[i][2])
+                         if (int(looked[t]), t) not in links)
     return wrong, words
 
 

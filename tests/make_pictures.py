@@ -43,7 +43,8 @@ def plot_alignment(axes):
     info, _ = luong.restore("out/luong.npz")
 
     def crossings(pair):
-        return sum(i < k and j > m for i, j in pair[2] for k, m in pair[2])
+        links = luong.read_links(pair)
+        return sum(i < k and j > m for i, j in links for k, m in links)
     pair = max((pair for pair in info["examples"] if 7 <= len(pair[0]) <= 15), key=crossings)
     (ids,) = luong.encode_pairs([pair], vocab, info["V_out"])
     luong.plot_alignment(axes, params, pair, ids)

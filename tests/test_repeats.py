@@ -15,7 +15,7 @@ SHARED = {  # who must have it -> names
         beam_search translate_ids check_prompt translate bleu evaluate measure by_length
         plot_learning train print_samples main""",
     tuple(WORD + TRANSLATION): "Adam sum_rows",
-    ("bahdanau", "luong"): "forced_attention alignment_error print_alignment plot_alignment draw",
+    ("bahdanau", "luong"): "forced_attention alignment_error read_links print_alignment plot_alignment draw",
     ("seq2seq", "bahdanau"): "recurrent_gradient",
     tuple(n for n in LESSONS if n not in ("char_rnn", "word_rnn")): "sigmoid sigmoid_slope",
 }
