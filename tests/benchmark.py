@@ -56,11 +56,11 @@ def import_torch():
 
 
 # %% Data
-def load(name, changes):
+def load(name, changes, count=100):
     """A lesson and changes to its settings -> the lesson, settings, sizes, batches, vocabulary.
 
     sizes are init_params' first arguments. A batch is (inputs, targets), ids (T, B), or (source,
-    target), ids (S, B) and (T + 1, B).
+    target), ids (S, B) and (T + 1, B); of a translation lesson's only the first `count` are made.
     """
     lesson = importlib.import_module(name)
     settings = {flag: row[0] for flag, row in lesson.SETTINGS.items()}
@@ -83,7 +83,7 @@ def load(name, changes):
         ids = lesson.encode_pairs(pairs, vocab, V_out)
         parts = lesson.batches(ids, settings["batch"], np.random.default_rng(0))
         batches = [tuple(lesson.pad([ids[i][side] for i in part]) for side in (0, 1))
-                   for part in parts[:100] if len(part) == settings["batch"]]
+                   for part in parts[:count] if len(part) == settings["batch"]]
         sizes = [len(vocab), V_out]
     sizes += [settings[flag] for flag in ("embed", "hidden") if flag in settings]
     return lesson, settings, sizes, batches, vocab
@@ -407,7 +407,8 @@ def measure(job):
         import_torch()
     if job["what"] == "rows":
         return time_rows(name, job["V"], steps)
-    lesson, settings, sizes, batches, vocab = load(name, job["changes"])
+    lesson, settings, sizes, batches, vocab = load(
+        name, job["changes"], 1 if job["what"] == "startup" else 100)
     if job["what"] == "sampling":
         return time_sampling(lesson, side, settings, sizes, vocab, steps)
     warm_up = 0 if job["what"] != "step" else job["warm_up"]
