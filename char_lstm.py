@@ -11,7 +11,7 @@ to and scaled by gates: switches between 0 and 1 that the network learns to set.
 New since char_rnn.py: sigmoid, the parameters, step and its backward, a second half of the state,
 and what the figure shows. `diff char_rnn.py char_lstm.py` shows it; the repeats are on purpose.
 The batch has 64 streams of 32 characters, where char_rnn.py has 32 of 64: as much text a step, but
-half as many products, each twice as wide. That is 14 % faster, and no worse (2.010 against 2.007).
+half as many products, each twice as wide. That is 9 % faster, and no worse (2.010 against 2.007).
 
 Contents
     1. Data            text -> characters -> ids -> parallel streams -> windows
