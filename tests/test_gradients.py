@@ -145,7 +145,7 @@ MUTATIONS = {
     ],
     "luong": [
         ('times(du, params["Wa"].T)', 'times(du, params["Wa"])'),
-        ("dpair[H:] + columns(dasking)", "dpair[H:]"),
+        ("by_step(dasking + from_scores)", "by_step(dasking)"),
         ("dstate[0] + dhbar[t]", "dstate[0]"),
     ],
 }
