@@ -4,7 +4,7 @@ The gated recurrent unit has the LSTM's idea with fewer parts: no cell beside th
 gates for three. One, z, mixes the old state with a new candidate; the other, r, says which part of
 the old state the candidate may look at.
 
-    python char_gru.py                                train on data/fables.txt: 35 s on two cores
+    python char_gru.py                                train on data/fables.txt: 45 s on two cores
     python char_gru.py --data my.txt --prompt "The "  your own text, and how the samples begin
     python char_gru.py --load out/char_gru.npz        write again from the checkpoint
 
@@ -33,7 +33,7 @@ The model (* is elementwise)
     logits[t] = Wy @ h[t] + by
     loss      = mean of -log softmax(logits[t])[x[t+1]]
 
-What a default run prints at the end (seed 0, two cores, 33 seconds)
+What a default run prints at the end (seed 0, two cores, 45 seconds)
     best held-out score: 2.000 bits per character
     At last to bend it and broke it and laughed. The Nobby Who Speed the Grand So leave the farmer's
     children called the marpen, and a water right taken the coan from the country weathers. He ...

@@ -4,7 +4,7 @@ The memory of char_rnn.py is rewritten at every step, and the gradient that goes
 multiplied by a matrix each time. The LSTM keeps its memory in a cell instead, c, that is only added
 to and scaled by gates: switches between 0 and 1 that the network learns to set.
 
-    python char_lstm.py                                train on data/fables.txt: 35 s on two cores
+    python char_lstm.py                                train on data/fables.txt: 43 s on two cores
     python char_lstm.py --data my.txt --prompt "The "  your own text, and how the samples begin
     python char_lstm.py --load out/char_lstm.npz       write again from the checkpoint
 
@@ -36,7 +36,7 @@ The model (* is elementwise)
     logits[t]     = Wy @ h[t] + by
     loss          = mean of -log softmax(logits[t])[x[t+1]]
 
-What a default run prints at the end (seed 0, two cores, 35 seconds)
+What a default run prints at the end (seed 0, two cores, 43 seconds)
     best held-out score: 2.010 bits per character
     Ant stand then a shaplied in front of the weather and came down, lawn. They little slowly to the
     reach. The hens and the Sanger In the tire for the tryes had bleed into the barrel. "Sfow ...

@@ -3,7 +3,7 @@
 It reads a text one character at a time and learns to say which character comes next. Then it
 writes: it draws a character from its own prediction, reads that, and goes on.
 
-    python char_rnn.py                                train on data/fables.txt: 30 s on two cores
+    python char_rnn.py                                train on data/fables.txt: 38 s on two cores
     python char_rnn.py --data my.txt --prompt "The "  your own text, and how the samples begin
     python char_rnn.py --load out/char_rnn.npz        write again from the checkpoint
 
@@ -35,7 +35,7 @@ The model
     p[t]      = softmax(logits[t])                 exp(y) / sum(exp(y)): the scores as probabilities
     loss      = mean over t and streams of -log p[t][x[t+1]]: 0 when always sure and right
 
-What a default run prints at the end (seed 0, two cores, 30 seconds)
+What a default run prints at the end (seed 0, two cores, 38 seconds)
     best held-out score: 2.140 bits per character
     Antop and begar, and his voice as well as well. All of so supper lending so little." The table
     was not the henself and held out the snake on the tall your coat for it: could not be gifted ...

@@ -1,6 +1,6 @@
 """A word-level GRU, the one that PyTorch and cuDNN compute, in plain NumPy, derived by hand.
 
-    python word_gru.py                          train on data/fables.txt: 40 s on two cores
+    python word_gru.py                          train on data/fables.txt: 48 s on two cores
     python word_gru.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
     python word_gru.py --load out/word_gru.npz            write again from the checkpoint
 
@@ -42,7 +42,7 @@ The model (* is elementwise)
     logits[t] = Wy @ h[t] + by
     loss      = mean of -log softmax(logits[t])[x[t+1]], perplexity = exp(loss)
 
-What a default run prints at the end (seed 0, two cores, 39 seconds)
+What a default run prints at the end (seed 0, two cores, 48 seconds)
     best held-out score: 62.230 perplexity
     In august he had been left in it. "You are a wicked thing," said the neighbour, "But I shall
     like that I could see." Something this crows a little thing, "She said." You are you put it ...

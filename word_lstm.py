@@ -2,7 +2,7 @@
 
 The LSTM of char_lstm.py reads the word vectors of word_rnn.py.
 
-    python word_lstm.py                         train on data/fables.txt: 40 s on two cores
+    python word_lstm.py                         train on data/fables.txt: 56 s on two cores
     python word_lstm.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
     python word_lstm.py --load out/word_lstm.npz           write again from the checkpoint
 
@@ -32,7 +32,7 @@ The model (* is elementwise)
     logits[t]     = Wy @ h[t] + by
     loss          = mean of -log softmax(logits[t])[x[t+1]], perplexity = exp(loss)
 
-What a default run prints at the end (seed 0, two cores, 42 seconds)
+What a default run prints at the end (seed 0, two cores, 56 seconds)
     best held-out score: 63.740 perplexity
     In the lake the man came round it. "You have been so it," she said. "I!" she said, "I am not
     orders something." A lion laughed and the tiny white. He ran on the kitchen of his feet. ...
