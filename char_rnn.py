@@ -273,7 +273,7 @@ def forward(params, inputs, targets, state):
     # not. That the steps fetch rows takes 6 % off the time of char_gru.py on an Intel Xeon, nothing
     # on an AMD EPYC. Each row is 16 numbers longer than needed: else those of char_lstm.py would be
     # 4 KB long, a power of two, and all numbers of a column belong in the same few places of the
-    # cache, where they push each other out. On EPYCs that took a sixth longer.
+    # cache, where they push each other out. On EPYCs that took a sixth to a fifth longer.
     table = np.pad(look_up(params, range(len(params["by"]))), ((0, 16), (0, 0))).T.copy()
     hidden, saved = [state[0]], []
     for x in inputs:

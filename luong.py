@@ -362,7 +362,7 @@ def times(states, W):
 
 
 def times_columns(dY, X):
-    """(B, T, H), (B, T, K) -> (H, K), dY @ X.T over the columns of all sentences and words."""
+    """(B, T, H), (B, T, K) -> (H, K), dY.T @ X over the rows of all sentences and words."""
     return dY.reshape(-1, dY.shape[2]).T @ X.reshape(-1, X.shape[2])
 
 
@@ -458,6 +458,9 @@ def predict(params, memory, state, words):
 # looks at the target alone: nats = log(sum_j exp(y_j)) - y_target gives dy = p - onehot.
 #
 # The encoder's states are used by every context, by every score, and the last one by the decoder.
+#
+# Around the attention a word is a row, not a column: Y = X @ W.T, and the rule for the product,
+# with both sides transposed, is dW = dY.T @ X, dX = dY @ W.
 
 def step_backward(Wh, dstate, kept, da):
     """Undo step: gradient of the state after -> of the state before; da (4H, B) is filled in."""

@@ -755,11 +755,16 @@ def draw(path, params, vocab, pairs, ids, words, history):
     summaries = c.T - c.T.mean(axis=0)
     summaries = np.pad(summaries, ((0, 0), (0, 1)))         # two dimensions even where H is 1
     places = summaries @ np.linalg.svd(summaries)[2][:2].T
-    axes["S"].scatter(*places.T, s=12)
+    room, shown = np.ptp(places, axis=0) * (0.25, 0.03), []     # about the size of a sentence
     for i, place in zip(some, places):
+        if any((abs(place - other) < room).all() for other in shown):
+            continue                            # on top of each other, neither could be read
+        shown.append(place)
         axes["S"].annotate(" ".join(pairs[i][0]), place, fontsize=9, ha="center", parse_math=False,
                            xytext=(0, 4), textcoords="offset points")
-    axes["S"].set(title="Summaries c of held-out sentences, first two principal components")
+    axes["S"].scatter(*np.transpose(shown), s=12)
+    axes["S"].set(xlabel="first principal component", ylabel="second principal component",
+                  title="Summaries c of held-out sentences")
     axes["S"].margins(0.12)
     figure.savefig(path, dpi=110)
 
