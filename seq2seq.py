@@ -578,7 +578,7 @@ class Adam:
         for name, grad in grads.items():
             ids, grad = grad if isinstance(grad, tuple) else (None, grad)
             # A few rows at a time, so that what is computed on the way stays in the cache: at 1.2
-            # million parameters 2.4 ms, not 3.6, on an Intel Xeon; on a newer EPYC it gains nothing.
+            # million parameters 2.4 ms, not 3.6, on an Intel Xeon; a newer EPYC gains nothing.
             rows = max(1, 2**15 // grad[0].size)
             for start in range(0, len(grad), rows):
                 part, t = slice(start, start + rows), self.t
