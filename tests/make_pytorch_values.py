@@ -116,8 +116,8 @@ def luong_nats(p, source, target):
     def lstm(side, ids, state):
         module = torch.nn.LSTM(p["E"].shape[1], H, dtype=torch.float64)
         order = [0, 1, 3, 2]                                # PyTorch has i, f, g, o
-        weights = {"weight_ih_l0": blocks(p["Wx_" + side], order), "weight_hh_l0":
-                   blocks(p["Wh_" + side], order), "bias_ih_l0": blocks(p["b_" + side], order)[:, 0],
+        Wx, b, Wh = blocks(p["W_" + side], order).split([p["E"].shape[1], 1, H], dim=1)
+        weights = {"weight_ih_l0": Wx, "weight_hh_l0": Wh, "bias_ih_l0": b[:, 0],
                    "bias_hh_l0": torch.zeros(4 * H, dtype=torch.float64)}
         return torch.func.functional_call(module, weights, (p["E"][ids][:, None], state))
     zero = torch.zeros(1, 1, H, dtype=torch.float64)

@@ -146,7 +146,8 @@ MUTATIONS = {
     "luong": [
         ('times(du, params["Wa"].T)', 'times(du, params["Wa"])'),
         ("by_step(dasking + from_scores)", "by_step(dasking)"),
-        ("dstate[0] + dhbar[t]", "dstate[0]"),
+        ("dstate[0] + dhidden[t]", "dstate[0]"),
+        ("    dvectors *= (source != PAD).reshape(-1, 1)", "    pass"),
     ],
 }
 
