@@ -315,15 +315,15 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32, score="general"):
 
 
 def look_up(params, ids):
-    """Ids (T, B) -> read (T + 1, D + 1 + H, B): what lstm reads, at each step a column a sentence.
+    """Ids (T, B) -> read (D + 1 + H, T + 1, B): what lstm reads, a column a step and sentence.
 
     It is the word's vector, a 1, and below them room for the state before. The last step, T, only
     has the state after the last word.
     """
     (T, B), D, H = ids.shape, params["E"].shape[1], len(params["Wc"])
-    read = np.empty((T + 1, D + 1 + H, B), params["E"].dtype)
-    read[:T, :D] = params["E"][ids].transpose(0, 2, 1)
-    read[:T, D] = 1
+    read = np.empty((D + 1 + H, T + 1, B), params["E"].dtype)
+    read[:D, :T] = params["E"][ids].transpose(2, 0, 1)
+    read[D, :T] = 1
     return read
 
 
@@ -347,17 +347,17 @@ def step(W, read, c_prev, h):
 
 
 def lstm(W, read, state):
-    """Run over read (T + 1, D + 1 + H, B) from state (h, c) on, with W (4H, D + 1 + H).
+    """Run over read (D + 1 + H, T + 1, B) from state (h, c) on, with W (4H, D + 1 + H).
 
-    -> hidden (T, H, B), the state after, what lstm_backward needs. Encoder and decoder both use it,
+    -> hidden (H, T, B), the state after, what lstm_backward needs. Encoder and decoder both use it,
     each with its own W.
     """
     H, saved = len(W) // 4, []
-    read[0, -H:], c = state
-    for t in range(len(read) - 1):
-        c, kept = step(W, read[t], c, read[t + 1, -H:])         # h goes where the next step reads
+    read[-H:, 0], c = state
+    for t in range(read.shape[1] - 1):
+        c, kept = step(W, read[:, t], c, read[-H:, t + 1])      # h goes where the next step reads
         saved.append(kept)
-    return read[1:, -H:], (read[-1, -H:], c), (read, saved)
+    return read[-H:, 1:], (read[-H:, -1], c), (read, saved)
 
 
 def encode(params, source):
@@ -369,12 +369,12 @@ def encode(params, source):
     read = look_up(params, source[::-1])
     # The mask: in this order padding comes first. A column of zeros, without the 1, makes u = 0, so
     # g = tanh(0) = 0, and the state stays zero until the first word.
-    H, D = len(params["Wc"]), params["E"].shape[1]
-    read[:-1, :D + 1] *= (source[::-1] != PAD)[:, None]
+    H = len(params["Wc"])
+    read[:-H, :-1] *= source[::-1] != PAD
     zero = np.zeros((H, source.shape[1]), read.dtype)
     hidden, state, encoded = lstm(params["W_enc"], read, (zero, zero))
     hide = np.where(source != PAD, 0, -np.inf).astype(read.dtype).T[:, None]
-    return by_sentence(hidden[::-1]), hide, state, encoded
+    return by_sentence(hidden[:, ::-1]), hide, state, encoded
 
 
 def times(states, W):
@@ -415,8 +415,8 @@ def readout(params, pair):
 
 
 def by_sentence(states):
-    """States (T, H, B) -> (B, T, H): attention is one small product for each sentence."""
-    return np.ascontiguousarray(states.transpose(2, 0, 1))
+    """States (H, T, B) -> (B, T, H): attention is one small product for each sentence."""
+    return np.ascontiguousarray(states.transpose(2, 1, 0))
 
 
 def by_step(states):
@@ -507,8 +507,8 @@ def lstm_backward(W, dhidden, dstate, cache):
     for t in reversed(range(T)):
         # h was used twice: outside, and by the next step.
         dstate = step_backward(W, (dstate[0] + dhidden[t], dstate[1]), saved[t], du[t])
-    # forward: u = W @ read. Now all steps at once, with a column a step and sentence.
-    du, read = (array.transpose(1, 0, 2).reshape(-1, T * B) for array in (du, read[:T]))
+    # forward: u = W @ read, now all steps at once, with a column a step and sentence
+    du, read = du.transpose(1, 0, 2).reshape(4 * H, -1), read[:, :T].reshape(-1, T * B)
     return du @ read.T, du.T @ W[:, :-1 - H], dstate
 
 
