@@ -4,7 +4,7 @@ The memory of char_rnn.py is rewritten at every step, and the gradient that goes
 multiplied by a matrix each time. The LSTM keeps its memory in a cell instead, c, that is only added
 to and scaled by gates: switches between 0 and 1 that the network learns to set.
 
-    python char_lstm.py                                train on data/fables.txt: 41 s on two cores
+    python char_lstm.py                                train on data/fables.txt: 44 s on two cores
     python char_lstm.py --data my.txt --prompt "The "  your own text, and how the samples begin
     python char_lstm.py --load out/char_lstm.npz       write again from the checkpoint
 
@@ -36,7 +36,7 @@ The model (* is elementwise)
     logits[t]     = Wy @ h[t] + by
     loss          = mean of -log softmax(logits[t])[x[t+1]]
 
-What a default run prints at the end (seed 0, two cores, 41 seconds)
+What a default run prints at the end (seed 0, two cores, 44 seconds)
     best held-out score: 2.022 bits per character
     At his began
     no meadow between the cloud and the farmer gave him llaved and little slowed the stork came home
@@ -95,7 +95,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "lr": (0.016, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
     "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
-    "every": (100, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
+    "every": (50, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
     # The checkpoint keeps the settings above. Those below are free to differ from run to run.
     "load": ("", None, "checkpoint to go on from; with no steps left it only writes a sample"),
     "out": ("out", None, "folder for the checkpoint and the picture"),
