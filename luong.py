@@ -29,7 +29,7 @@ Notation, as in seq2seq.py, and
     Wc (H, 2H)   Wy (V_out, H)
     Wa (H, H) for general, (H, 2H) for concat    va (1, H) for concat
 
-The model (; is below each other; lstm takes all of a, and goes on as in char_lstm.py)
+The model (; is below each other; lstm makes gates, c and h of it, as char_lstm.py of its a)
     hbar[s]    = lstm(W_enc @ [E[x[s]]; 1; hbar[s+1]])                     from the last word on
     h[0]       = the encoder's last state, h and c
     h[t]       = lstm(W_dec @ [E[y[t-1]]; 1; h[t-1]])
