@@ -5,7 +5,7 @@ the decoder, in training, first runs through with nothing of the source but the 
 then all its states look at all source words at once, in one product a sentence.
 At the default sizes it trains on 42,000 target tokens a second, bahdanau.py on 29,000.
 
-    python luong.py                                                 train: 108 s on two cores
+    python luong.py                                                 train: 106 s on two cores
     python luong.py --load out/luong.npz --prompt "the crow did not see the big pitcher ."
     python luong.py --score dot                           another way to score: dot, concat
 
@@ -40,7 +40,7 @@ The model (; is below each other; lstm makes gates, c and h of it, as char_lstm.
     logits     = Wy @ vector[t]
     loss       = mean of -log softmax(logits)[y[t]] over real target tokens
 
-What a default run prints at the end (seed 0, two cores, 108 seconds)
+What a default run prints at the end (seed 0, two cores, 106 seconds)
     held out, beam 2: BLEU 98.52, exact match 95.7 %
     sources of about  5.4 tokens: BLEU 100.00, exact match 100.0 %
     sources of about  7.7 tokens: BLEU  99.83, exact match  99.5 %
@@ -335,10 +335,10 @@ def step(W, read, c_prev, h):
     H, B = c_prev.shape
     # [Wx b Wh] @ [vector; 1; h] is Wx @ vector + b + Wh @ h: one product adds up all three. That is
     # 3 to 4 % faster than Wx @ vector for all steps at once and two additions.
-    u = W @ read
-    gates = sigmoid(u[:3 * H], out=u[:3 * H])       # open (1) or shut (0), for every unit by itself
+    a = W @ read
+    gates = sigmoid(a[:3 * H], out=a[:3 * H])       # open (1) or shut (0), for every unit by itself
     i, f, o = gates.reshape(3, H, B)
-    g = np.tanh(u[3 * H:], out=u[3 * H:])           # candidate: what could be written
+    g = np.tanh(a[3 * H:], out=a[3 * H:])           # candidate: what could be written
     c = f * c_prev                                  # f: how much to keep
     c += i * g                                      # i: how much to write
     tc = np.tanh(c)
@@ -367,7 +367,7 @@ def encode(params, source):
     words, with which the translation mostly begins, are the freshest when the decoder starts.
     """
     read = look_up(params, source[::-1])
-    # The mask: in this order padding comes first. A column of zeros, without the 1, makes u = 0, so
+    # The mask: in this order padding comes first. A column of zeros, without the 1, makes a = 0, so
     # g = tanh(0) = 0, and the state stays zero until the first word.
     H = len(params["Wc"])
     read[:-H, :-1] *= source[::-1] != PAD
@@ -475,11 +475,11 @@ def predict(params, memory, state, words):
 # Around the attention a word is a row, not a column: Y = X @ W.T, and the rule for the product,
 # with both sides transposed, is dW = dY.T @ X, dX = dY @ W.
 
-def step_backward(W, dstate, kept, du):
-    """Undo step: gradient of the state after -> of the state before; du (4H, B) is filled in."""
+def step_backward(W, dstate, kept, da):
+    """Undo step: gradient of the state after -> of the state before; da (4H, B) is filled in."""
     (dh, dc), (gates, g, c_prev, tc) = dstate, kept
     i, f, o = gates.reshape(3, *g.shape)
-    di, df, do, dg = du.reshape(4, *g.shape)        # views: what is written there is in du
+    di, df, do, dg = da.reshape(4, *g.shape)        # views: what is written there is in da
     # forward: h = o * tc, tc = tanh(c). c was used twice: here, and at t + 1, from where dc came.
     np.multiply(dh, tc, out=do)
     dtc = dh * o
@@ -490,11 +490,11 @@ def step_backward(W, dstate, kept, du):
     np.multiply(dc, g, out=di)
     np.multiply(dc, i, out=dg)
     dc_prev = dc * f
-    # forward: gates = i, f, o = sigmoid(u[:3H]), g = tanh(u[3H:])
-    du[:len(gates)] *= sigmoid_slope(gates)
+    # forward: gates = i, f, o = sigmoid(a[:3H]), g = tanh(a[3H:])
+    da[:len(gates)] *= sigmoid_slope(gates)
     dg *= tanh_slope(g)
-    # forward: u = W @ [vector; 1; h_prev]. Only h_prev's part is needed now, by the step before.
-    return W[:, -len(g):].T @ du, dc_prev
+    # forward: a = W @ [vector; 1; h_prev]. Only h_prev's part is needed now, by the step before.
+    return W[:, -len(g):].T @ da, dc_prev
 
 
 def lstm_backward(W, dhidden, dstate, cache):
@@ -503,13 +503,13 @@ def lstm_backward(W, dhidden, dstate, cache):
     -> gradients of W, of the words' vectors (T * B, D), a row a word, and of the first state.
     """
     (T, H, B), (read, saved) = dhidden.shape, cache
-    du = np.empty((T, 4 * H, B), read.dtype)
+    da = np.empty((T, 4 * H, B), read.dtype)
     for t in reversed(range(T)):
         # h was used twice: outside, and by the next step.
-        dstate = step_backward(W, (dstate[0] + dhidden[t], dstate[1]), saved[t], du[t])
-    # forward: u = W @ read, now all steps at once, with a column a step and sentence
-    du, read = du.transpose(1, 0, 2).reshape(4 * H, -1), read[:, :T].reshape(-1, T * B)
-    return du @ read.T, du.T @ W[:, :-1 - H], dstate
+        dstate = step_backward(W, (dstate[0] + dhidden[t], dstate[1]), saved[t], da[t])
+    # forward: a = W @ read, now all steps at once, with a column a step and sentence
+    da, read = da.transpose(1, 0, 2).reshape(4 * H, -1), read[:, :T].reshape(-1, T * B)
+    return da @ read.T, da.T @ W[:, :-1 - H], dstate
 
 
 def attend_backward(params, hbar, asking, alpha, u, dcontext):
