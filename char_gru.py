@@ -35,8 +35,8 @@ The model (* is elementwise)
 
 What a default run prints at the end (seed 0, two cores, 45 seconds)
     best held-out score: 2.000 bits per character
-    At last to bend it and broke it and laughed. The Nobby Who Speed the Grand So leave the farmer's
-    children called the marpen, and a water right taken the coan from the country weathers. He ...
+    All many flew that began to any her outs. "That was all the window beside the world, began to
+    the top of it," said the bank. The harter that on the third with a robb in the wet basket. ...
     gradient below 1/10 of that at lag 0: first at lag 32
     gradient below 1/100 of that at lag 0: first at lag 81
     gradient below 1/1000 of that at lag 0: first at lag 153
@@ -451,7 +451,9 @@ def pick(logits, temperature, rng):
     of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
     does the same as smaller logits.
     """
-    return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
+    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a fifth longer
+    # for each word that it writes.
+    return int(np.argmax(logits - temperature * np.log(rng.exponential(size=len(logits)))))
 
 
 def sample(params, vocab, prompt, length, temperature, rng):

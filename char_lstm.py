@@ -38,9 +38,8 @@ The model (* is elementwise)
 
 What a default run prints at the end (seed 0, two cores, 44 seconds)
     best held-out score: 2.022 bits per character
-    At his began
-    no meadow between the cloud and the farmer gave him llaved and little slowed the stork came home
-    to the black, and the fox told him to they came and door. She was wain and sellow in a stag ...
+    Alled a little and back an old wheel she rolled at last see his sand, came out of water. The
+    chief to a poling that to be side. "It is gone you deing down, the frogs it no lean is not ...
     gradient below 1/10 of that at lag 0: first at lag 11
     gradient below 1/100 of that at lag 0: first at lag 28
     gradient below 1/1000 of that at lag 0: first at lag 67
@@ -450,7 +449,9 @@ def pick(logits, temperature, rng):
     of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
     does the same as smaller logits.
     """
-    return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
+    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a fifth longer
+    # for each word that it writes.
+    return int(np.argmax(logits - temperature * np.log(rng.exponential(size=len(logits)))))
 
 
 def sample(params, vocab, prompt, length, temperature, rng):

@@ -37,8 +37,8 @@ The model
 
 What a default run prints at the end (seed 0, two cores, 38 seconds)
     best held-out score: 2.140 bits per character
-    Antop and begar, and his voice as well as well. All of so supper lending so little." The table
-    was not the henself and held out the snake on the tall your coat for it: could not be gifted ...
+    Ander's Most. The New and a green leaver than a very lived in a holecause, the coat. The Mill to
+    the news there was a little first to spanos in it. "It is there. "Thank you, and no sottle ...
     gradient below 1/10 of that at lag 0: first at lag 14
     gradient below 1/100 of that at lag 0: first at lag 29
     gradient below 1/1000 of that at lag 0: first at lag 44
@@ -415,7 +415,9 @@ def pick(logits, temperature, rng):
     of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
     does the same as smaller logits.
     """
-    return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
+    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a fifth longer
+    # for each word that it writes.
+    return int(np.argmax(logits - temperature * np.log(rng.exponential(size=len(logits)))))
 
 
 def sample(params, vocab, prompt, length, temperature, rng):

@@ -44,8 +44,8 @@ The model (* is elementwise)
 
 What a default run prints at the end (seed 0, two cores, 48 seconds)
     best held-out score: 62.230 perplexity
-    In august he had been left in it. "You are a wicked thing," said the neighbour, "But I shall
-    like that I could see." Something this crows a little thing, "She said." You are you put it ...
+    In the north had a jackdaw out the wall, and a lamb was tired of the line. "You see you very
+    here," said the tortoise. "I have never known for the bell." The jackdaw and the stork ...
     nearest to said: asked, cried, answered, shouted, thought, crossed
     nearest to came: come, go, coming, went, flew, ran
     nearest to went: walked, walking, flew, come, go, gone
@@ -522,7 +522,9 @@ def pick(logits, temperature, rng):
     of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
     does the same as smaller logits.
     """
-    return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
+    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a fifth longer
+    # for each word that it writes.
+    return int(np.argmax(logits - temperature * np.log(rng.exponential(size=len(logits)))))
 
 
 def sample(params, vocab, prompt, length, temperature, rng):

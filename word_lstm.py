@@ -34,8 +34,8 @@ The model (* is elementwise)
 
 What a default run prints at the end (seed 0, two cores, 56 seconds)
     best held-out score: 63.740 perplexity
-    In the lake the man came round it. "You have been so it," she said. "I!" she said, "I am not
-    orders something." A lion laughed and the tiny white. He ran on the kitchen of his feet. ...
+    In the north had the white wind and carried a voice to be brown, and the chief of a new man came
+    out of the top of his head. "Please!" said the grasshopper, and the whole length was a leg ...
     nearest to said: cried, asked, answered, above, entrance, past
     nearest to came: come, went, walked, flew, ran, coming
     nearest to went: came, flew, come, got, moved, walked
@@ -508,7 +508,9 @@ def pick(logits, temperature, rng):
     of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
     does the same as smaller logits.
     """
-    return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
+    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a fifth longer
+    # for each word that it writes.
+    return int(np.argmax(logits - temperature * np.log(rng.exponential(size=len(logits)))))
 
 
 def sample(params, vocab, prompt, length, temperature, rng):

@@ -35,8 +35,8 @@ The model
 
 What a default run prints at the end (seed 0, two cores, 39 seconds)
     best held-out score: 71.692 perplexity
-    Within fisherman month the man came round it, and a tall young raven with two eyes. The
-    neighbour was only! And while it was a nut, and was something to his tail. The evening she ...
+    In the north had the white out of the hens, and it was, and the chief. " The ox ate the river
+    The granary brought the mill door in the hill, and him, and he had the same leg. The ...
     nearest to said: above, answered, cried, asked, whispered, across
     nearest to came: flew, come, go, went, walked, burst
     nearest to went: flew, go, came, walked, way, ran
@@ -480,7 +480,9 @@ def pick(logits, temperature, rng):
     of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
     does the same as smaller logits.
     """
-    return int(np.argmax(logits + temperature * rng.gumbel(size=len(logits))))
+    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a fifth longer
+    # for each word that it writes.
+    return int(np.argmax(logits - temperature * np.log(rng.exponential(size=len(logits)))))
 
 
 def sample(params, vocab, prompt, length, temperature, rng):
