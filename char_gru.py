@@ -820,5 +820,5 @@ if __name__ == "__main__":
 #         2.10 bits with a quarter of the steps: a high rate that clipping and Adam still carry
 #     python char_gru.py --hidden 64
 #         2.37 bits, not 2.00; and the gradient fades sooner
-#     python char_gru.py --load out/char_gru.npz --prompt "The Crow and the"
-#         a title, and a fable to it
+#     python char_gru.py --load out/char_gru.npz --prompt "The Crow"
+#         taken for a title: a blank line follows, and a fable

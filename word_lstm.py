@@ -855,4 +855,4 @@ if __name__ == "__main__":
 #     python word_lstm.py --hidden 64 --steps 200
 #         perplexity 105: too small for this vocabulary, or too few steps? Try both
 #     python word_lstm.py --load out/word_lstm.npz --temperature 0
-#         always the likeliest: it says the same line again and again
+#         always the likeliest: it says the same few lines again and again
