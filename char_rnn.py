@@ -5,10 +5,10 @@ writes: it draws a character from its own prediction, reads that, and goes on.
 
     python char_rnn.py                                train on data/fables.txt: 38 s on two cores
     python char_rnn.py --data my.txt --prompt "The "  your own text, and how the samples begin
-    python char_rnn.py --load out/char_rnn.npz        write again from the checkpoint
+    python char_rnn.py --load out/char_rnn.npz --seed 1  another text from the checkpoint
 
 This is the first lesson, so it explains everything. The next ones repeat most of it word for word,
-on purpose: `diff char_rnn.py char_lstm.py` shows what the LSTM changes, and nothing else.
+on purpose: `diff char_rnn.py char_lstm.py` shows what the LSTM changes, settings included.
 
 Contents
     1. Data            text -> characters -> ids -> parallel streams -> windows
@@ -69,10 +69,11 @@ from textwrap import indent
 
 import numpy as np
 
-# Linux takes the memory of a freed large array back, and giving it out again costs page faults: a
-# tenth of char_rnn.py's training, less elsewhere. Having seen one that is larger come and go, it
-# keeps what is freed.
-np.empty(31 * 2**20, np.uint8)
+# The C library of Linux gives the memory of a freed large array back to the system, and to get it
+# again costs page faults: a tenth of char_rnn.py's training, less elsewhere. Having seen an array
+# of 31 MB come and go, it keeps the memory of all that are smaller.
+freed = np.empty(31 * 2**20, np.uint8)
+del freed                               # a notebook would show and keep a value without a name
 
 # %% Settings
 LESSON = "char_rnn"
@@ -87,7 +88,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "seq_len": (64, 1, "characters T in a window: as far back as the gradient goes"),
     "steps": (3000, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (6e-3, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
-    "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
+    "clip": (1.0, 0, "largest norm of the gradient: 1e9 is no clipping, 0 is no learning"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
     "every": (100, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
     # The checkpoint keeps the settings above. Those below are free to differ from run to run.
@@ -178,7 +179,8 @@ def windows(ids, batch, seq_len):
     The text is cut into B long streams that are read side by side, one a column, window by window.
     "abcdefg" with B = T = 2 has the streams abc and def: inputs [ad be] [cf], targets [be cf] [dg].
     Every token's target is the one after it. The last window is the rest of the streams, so at most
-    B - 1 ids at the very end are never seen. A text too short for a window gets a smaller T and B.
+    B - 1 ids at the very end are never seen. A text too short for a window gets a smaller T and B,
+    and 2 ids are the least.
     """
     seq_len = min(seq_len, len(ids) - 1)
     batch = min(batch, (len(ids) - 1) // seq_len)
@@ -344,8 +346,8 @@ def backward(params, cache):
     da = da.transpose(1, 0, 2).reshape(-1, N)               # a column a step and stream
     # forward: a = Wx[:, x] + b + Wh @ h_prev, with the same parameters at every step: the gradients
     # of all T steps add up, and one product over all T * B columns adds them.
-    # In forward a look-up saved the product with zeros. Here the product is the faster way: its
-    # alternative, np.add.at, adds column by column.
+    # In forward a look-up saved the product with zeros. With an alphabet of 62 the product is the
+    # faster way here: its alternative, np.add.at, adds column by column. With thousands it is not.
     onehot = np.zeros((V, N), da.dtype)
     onehot[inputs.ravel(), np.arange(N)] = 1
     grads |= {"Wx": da @ onehot.T, "Wh": da @ h_prev.T}
@@ -480,11 +482,11 @@ def norm_products(params, norms, saved):
     return np.array(bound)
 
 
-def plot_losses(axes, history):
-    """Draw the learning curves from rows of (step, training nats, held-out nats)."""
-    steps, train, valid = np.array(history).T
-    axes.plot(steps, score(train), label="training")
-    axes.plot(steps, score(valid), label="held out")
+def plot_losses(axes, info):
+    """Draw the learning curves; info["history"]: rows of (step, training nats, held-out nats)."""
+    steps, train, valid = np.array(info["history"]).T
+    axes.plot(steps, score(train), label="while training")
+    axes.plot(steps, score(valid), label=f"{info['scored']} score")
     axes.set(xlabel="training step", ylabel=UNIT, title="Learning",
              yscale="log" if UNIT == "perplexity" else "linear")
     axes.legend()
@@ -504,12 +506,12 @@ def plot_lags(axes, norms):
               + (f"first at lag {below[0]}" if len(below) else f"not up to lag {len(norms) - 1}"))
 
 
-def draw(path, params, vocab, valid, history):
+def draw(path, params, vocab, valid, info):
     """Write the lesson's picture to path."""
     from matplotlib.figure import Figure        # here, so that all else runs without it
     figure = Figure(figsize=(13, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
-    plot_losses(left, history)
+    plot_losses(left, info)
     plot_lags(right, gradient_by_lag(params, valid, 200, 100)[0])
     bound = norm_products(params, *gradient_by_lag(params, valid, 40, 4))
     right.semilogy(np.median(bound, axis=1), "--", label="product of the norms of the steps")
@@ -531,8 +533,8 @@ def print_baseline(train, valid, V):
     """Print what models score that know nothing, or only how common each character is."""
     counts = np.bincount(train, minlength=V) + 1
     unigram = -np.log(counts / counts.sum())[valid].mean()
-    print(f"to beat on the held-out text: {score(math.log(V)):.3f} {UNIT} when all characters are "
-          f"equally likely, {score(unigram):.3f} by how common each is")
+    print(f"to beat: {score(math.log(V)):.3f} {UNIT} when all characters are equally likely, "
+          f"{score(unigram):.3f} by how common each is")
 
 
 def new_params(settings, vocab, rng):
@@ -624,8 +626,8 @@ def command_line(argv):
 def check_finite(value, step, lr):
     """BadInput if the loss or the gradient's norm has run away."""
     if not math.isfinite(value):
-        raise BadInput(f"the loss is not finite any more at step {step}; try --lr {lr / 3:.2g}; "
-                       "the last checkpoint is kept")
+        raise BadInput(f"the loss is not finite any more at step {step}; train anew "
+                       f"with --lr {lr / 3:.2g}; a checkpoint saved before is kept")
 
 
 def train(info, arrays, ids, valid, path, options):
@@ -634,6 +636,7 @@ def train(info, arrays, ids, valid, path, options):
     settings, params = info["settings"], arrays["params"]
     parts = windows(ids, settings["batch"], settings["seq_len"])
     seq_len, batch = parts[0][0].shape
+    size = sum(inputs.size for inputs, _ in parts) / len(parts)
     if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
         print(f"the text is short: batch {batch} and window {seq_len} instead of "
               f"{settings['batch']} and {settings['seq_len']}")
@@ -646,7 +649,7 @@ def train(info, arrays, ids, valid, path, options):
         interrupts.append(True)                 # the loop looks here after each whole step
         signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
     before = signal.signal(signal.SIGINT, interrupt)
-    print(f"{'step':>12} {'training':>9} {'held out':>9}  {UNIT}")
+    print(f"{'step':>12} {'training':>9} {info['scored']:>9}  {UNIT}")
     started, first = time.perf_counter(), info["step"]
     while info["step"] < settings["steps"] and not interrupts:
         window = info["step"] % len(parts)
@@ -675,7 +678,7 @@ def train(info, arrays, ids, valid, path, options):
         seconds = (time.perf_counter() - started) / (info["step"] - first)
         left = round(seconds * (settings["steps"] - info["step"]))
         print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
-              f"{score(nats):9.3f}  gradient norm {norm:.2f}, {batch * seq_len / seconds:,.0f} "
+              f"{score(nats):9.3f}  gradient norm {norm:.2f}, {size / seconds:,.0f} "
               f"tokens/s, {left // 60}:{left % 60:02} left")
         if info["step"] % (5 * settings["every"]) == 0 and info["step"] < settings["steps"]:
             rng = np.random.default_rng([settings["seed"], info["step"]])
@@ -695,11 +698,13 @@ def main(argv=None):
     options = {name: row[0] for name, row in SETTINGS.items()} | given
     path = Path(options["out"]) / f"{LESSON}.npz"
     kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
-    info, arrays = restore(options["load"]) if options["load"] else (info, {})
+    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": [],
+            "scored": "held-out"}
+    saved, arrays = restore(options["load"]) if options["load"] else ({}, {})
+    info |= saved
     settings = info["settings"]
     for name in given.keys() & settings.keys():
-        if name not in ("steps", "data", "valid") and given[name] != settings[name]:
+        if name not in ("steps", "data", "valid", "seed") and given[name] != settings[name]:
             raise BadInput(f"--{name.replace('_', '-')} {given[name]} contradicts the checkpoint, "
                            f"which has {settings[name]}; leave the flag out, or train anew")
         settings[name] = given[name]
@@ -716,23 +721,24 @@ def main(argv=None):
         ids, valid = encode(tokens, info["vocab"]), encode_held_out(held_out, info["vocab"])
         if len(ids) < 3:
             raise BadInput(f"the text has only {len(ids)} tokens; give a longer one with --data")
-        if len(valid) < 3:
-            print("too little is held out for a score, so the training text itself is scored")
-            valid = ids
         print(f"{LESSON}: {len(ids):,} tokens to learn from, {len(valid):,} held out, "
               f"vocabulary of {len(info['vocab']):,}, "
               f"{sum(param.size for param in arrays['params'].values()):,} parameters")
+        if len(valid) < 3:
+            print("too little is held out for a score, so the training text itself is scored")
+            info["scored"], valid = "training", ids
         print_baseline(ids, valid, len(info["vocab"]))
     check_prompt(options["prompt"], info["vocab"])
     finished = not training or train(info, arrays, ids, valid, path, options)
     if info["history"]:
-        print(f"best held-out score: {score(min(row[2] for row in info['history'])):.3f} {UNIT} "
-              "(a little optimistic: it also chose the parameters that are kept)")
+        lowest = score(min(row[2] for row in info["history"]))
+        print(f"best {info['scored']} score: {lowest:.3f} {UNIT} (a little optimistic: it also "
+              "chose the parameters that are kept)")
     best, rng = arrays.get("best", arrays["params"]), np.random.default_rng(settings["seed"])
     print(sample(best, info["vocab"], options["prompt"], options["length"], options["temperature"],
                  rng))
     if training and finished and info["history"]:
-        draw(path.with_suffix(".png"), best, info["vocab"], valid, info["history"])
+        draw(path.with_suffix(".png"), best, info["vocab"], valid, info)
         print(f"picture: {path.with_suffix('.png')}")
     return 0 if finished else 130
 
@@ -769,7 +775,7 @@ def command(argv=None):
 
 
 if __name__ == "__main__":
-    if status := command([] if "ipykernel" in Path(sys.argv[0]).name else None):
+    if status := command([] if "kernel" in Path(sys.argv[0]).name else None):
         sys.exit(status)                        # in a notebook even sys.exit(0) would be an error
 
 # Try, and watch for

@@ -23,7 +23,8 @@ Contents
     7. Looking inside  where the decoder looks, and quality by length: the figure
     8. Training        evaluation, checkpoint, command line
 
-Notation, as in seq2seq.py, and
+Notation, as in seq2seq.py, but for
+    c  cell of an LSTM (H, B)    N  rows by sentence: step t of sentence b is row b * T + t
     hbar[s]  encoder states (H, B)    h[t]  decoder states (H, B)    alpha[t, s]  attention weights
     W_enc, W_dec (4H, D + 1 + H)  Wx, b and Wh of char_lstm.py side by side
     Wc (H, 2H)   Wy (V_out, H)
@@ -41,7 +42,7 @@ The model (; is below each other; lstm makes gates, c and h of it, as char_lstm.
     loss       = mean of -log softmax(logits)[y[t]] over real target tokens
 
 What a default run prints at the end (seed 0, two cores, 106 seconds)
-    held out, beam 2: BLEU 98.52, exact match 95.7 %
+    held-out, beam 2: BLEU 98.52, exact match 95.7 %
     sources of about  5.4 tokens: BLEU 100.00, exact match 100.0 %
     sources of about  7.7 tokens: BLEU  99.83, exact match  99.5 %
     sources of about  9.6 tokens: BLEU  99.49, exact match  98.5 %
@@ -56,13 +57,14 @@ Papers, and where this file departs from them
         last attentional vector and so tell it what it has already translated; the paper gains from
         it, but then attention could not wait until the loop has ended. No local attention.
         The source is reversed as there (after Sutskever et al. 2014); figure and alignment error
-        rate use the sentence's own order. First values: variance 1 / columns (E 0.3^2), general's
-        Wa the unit matrix, forget gates' biases 1, where the paper has U(-0.1, 0.1); the norm
-        clipped to 1, not 5; one E for both languages, not two.
+        rate use the sentence's own order. First values: variance 1 / columns, of Wx and Wh each by
+        itself (E 0.3^2), general's Wa the unit matrix, forget gates' biases 1, where the paper has
+        U(-0.1, 0.1); the norm clipped to 1, not 5; one E for both languages, not two. The beam
+        ends with the highest log p per token, as in seq2seq.py.
     Gers et al. 2000: the LSTM with a forget gate, as in char_lstm.py. Och & Ney 2003: the alignment
         error rate. Papineni et al. 2002: BLEU.
     Pascanu et al. 2013, Algorithm 1: clipping. Kingma & Ba 2015: Adam, with sparse updates of E as
-        in word_rnn.py, where the paper has plain gradient descent.
+        in word_rnn.py, where Luong et al. have plain gradient descent.
 """
 # /// script
 # requires-python = ">=3.10"
@@ -83,10 +85,11 @@ from pathlib import Path
 
 import numpy as np
 
-# Linux takes the memory of a freed large array back, and giving it out again costs page faults: a
-# tenth of char_rnn.py's training, less elsewhere. Having seen one that is larger come and go, it
-# keeps what is freed.
-np.empty(31 * 2**20, np.uint8)
+# The C library of Linux gives the memory of a freed large array back to the system, and to get it
+# again costs page faults: a tenth of char_rnn.py's training, less elsewhere. Having seen an array
+# of 31 MB come and go, it keeps the memory of all that are smaller.
+freed = np.empty(31 * 2**20, np.uint8)
+del freed                               # a notebook would show and keep a value without a name
 
 # %% Settings
 LESSON = "luong"
@@ -103,7 +106,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
     "steps": (4400, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (0.008, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
-    "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
+    "clip": (1.0, 0, "largest norm of the gradient: 1e9 is no clipping, 0 is no learning"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
     "every": (200, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
     # The checkpoint keeps the settings above. Those below are free to differ from run to run.
@@ -130,7 +133,10 @@ SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 
 def tokenize(text):
-    """A sentence -> its tokens: lower-case words, signs, and the elided l' of French by itself."""
+    """A sentence -> its tokens: lower-case words, signs, and the elided l' of French by itself.
+
+    For languages with blanks between words, and letters without separate combining marks.
+    """
     return re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|[^\w\s]", text.lower())
 
 
@@ -161,6 +167,7 @@ def read_pairs(path, max_length):
     for number, line in lines:
         source, tab, rest = line.partition("\t")
         target, _, third = rest.partition("\t")
+        third = third.partition("\t")[0]
         source, target = tokenize(source), tokenize(target)
         if not tab or not source or not target:
             raise BadInput(f"{path}, line {number}: a sentence, a tab and its translation are "
@@ -185,10 +192,12 @@ def read_data(settings):
     if settings["valid"]:
         seen = {tuple(source) for source, _, _ in pairs}
         valid = read_pairs(settings["valid"], settings["max_length"])
-        valid = [pair for pair in valid if tuple(pair[0]) not in seen]
-        if not valid:
+        new = [pair for pair in valid if tuple(pair[0]) not in seen]
+        if not new:
             raise BadInput(f"training has all sources of {settings['valid']}; leave --valid out")
-        return pairs, valid
+        if len(new) < len(valid):
+            print(f"left out: {len(valid) - len(new):,} held-out pairs whose source training has")
+        return pairs, new
     sources = sorted({tuple(source) for source, _, _ in pairs})
     np.random.default_rng(settings["seed"]).shuffle(sources)
     count = min(1000, len(sources) // 10) if len(pairs) >= 100 else 0
@@ -296,7 +305,7 @@ def init_params(V, V_out, D, H, rng, dtype=np.float32, score="general"):
     forget gate's bias begins at 1. score is dot, general or concat; the parameters tell which.
     general begins as dot. That and word vectors of 0.3 let the attention find its places early:
     after 200 steps, three seeds have 0.5 to 0.9 nats a token on held-out pairs; with a random Wa
-    they have 0.7 to 2.0, with 0.1 they have 1.0 to 2.2.
+    they have 0.7 to 2.0, with 0.1 they have 0.9 to 2.2.
     """
     def weight(rows, columns):
         return rng.normal(0, columns**-0.5, (rows, columns))
@@ -599,11 +608,12 @@ class Adam:
     m is a running mean of the gradient and v of its square. Both start at zero, so after t steps
     their weights add up to 1 - beta^t only; dividing by that makes them true averages.
 
-    A sparse gradient (ids, rows) touches those rows only: m, v and the parameters of all other rows
-    stay as they are, where dense Adam would let their m and v decay and go on moving them. That is
-    wanted: a word that did not occur has given no evidence, and the work does not grow with V. Each
-    row counts its own steps t. With one count for all, a word met late would find the correction
-    used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too long.
+    The sparse gradient of E, (ids, rows), touches those rows only: m, v and the parameters of all
+    others stay as they are, where dense Adam would let their m and v decay and go on moving them.
+    That is wanted: a word that did not occur has given no evidence, and the work does not grow with
+    V. Each row counts its own steps t. With one count for all, a word met late would find the
+    correction used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too
+    long.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -693,7 +703,10 @@ def beam_search(params, source, beam, limit):
 
 
 def translate_ids(params, sources, beam):
-    """Many source id lists -> what beam_search finds for each, in their order."""
+    """Many source id lists -> what beam_search finds for each, in their order.
+
+    Up to 100 are searched at once, with the limit of the longest of them.
+    """
     found = [None] * len(sources)
     for part in batches([(ids, ids) for ids in sources], 100):
         ids = pad([sources[i] for i in part])
@@ -717,6 +730,7 @@ def translate(params, vocab, sentence, beam):
     """A sentence -> the words of its translation, and the attention (T, S), or None without one.
 
     Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>.
+    Words that vocab lacks are read as <unk>; with min_count 1 its vector has learned nothing.
     """
     (source, _), = encode_pairs([(tokenize(sentence), [], "")], vocab, len(params["Wy"]))
     (ids, _, attention), = beam_search(params, pad([source]), beam, 2 * len(source) + 10)
@@ -771,10 +785,11 @@ def alignment_error(guessed, true):
 def read_links(pair):
     """A pair of read_pairs -> the set of its links, each (place in the source, in the target).
 
-    It is empty where the third column is something else; links beyond the sentences are left out.
+    The places count the tokens that tokenize makes, from 0; "l'eau" is two. The set is empty where
+    the third column is something else, and links beyond the sentences are left out.
     """
     source, target, third = pair
-    if not re.fullmatch(r"\d{1,4}-\d{1,4}( \d{1,4}-\d{1,4})*", third.strip()):
+    if not all(re.fullmatch(r"\d{1,4}-\d{1,4}", link) for link in third.split()):
         return set()
     links = (tuple(map(int, link.split("-"))) for link in third.split())
     return {(s, t) for s, t in links if s < len(source) and t < len(target)}
@@ -827,11 +842,11 @@ def by_length(pairs, words):
     return np.array(rows)
 
 
-def plot_learning(left, middle, history, rows):
+def plot_learning(left, middle, info, rows):
     """Draw the learning curves, and BLEU and exact match by source length."""
-    steps, train, valid, scores = np.array(history).T
-    left.semilogy(steps, train, label="training")
-    left.semilogy(steps, valid, label="held out")
+    steps, train, valid, scores = np.array(info["history"]).T
+    left.semilogy(steps, train, label="while training")
+    left.semilogy(steps, valid, label=f"{info['scored']} score")
     left.set(xlabel="training step", ylabel="nats per token", title="Learning")
     right = left.twinx()
     right.plot(steps, scores, "C2--", label="BLEU (right axis)")
@@ -841,14 +856,13 @@ def plot_learning(left, middle, history, rows):
     middle.plot(rows[:, 0], rows[:, 1], "o-", label="BLEU")
     middle.plot(rows[:, 0], rows[:, 2], "s-", label="exact match, %")
     middle.set(xlabel="source length, tokens (mean of each fifth)", ylim=(0, 101),
-               title="Held-out quality by length")
+               title="Quality by length")
     middle.legend(loc="lower left")
 
 
-def draw(path, params, vocab, pairs, ids, words, history):
+def draw(path, params, vocab, pairs, ids, words, info):
     """Write the lesson's picture to path."""
     from matplotlib.figure import Figure        # here, so that all else runs without it
-    warnings.filterwarnings("ignore", category=UserWarning)     # letters that the font lacks
     rows = by_length(pairs, words)
     for length, score, exact in rows:
         print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
@@ -856,12 +870,14 @@ def draw(path, params, vocab, pairs, ids, words, history):
     print_alignment(params, pairs, ids)
     figure = Figure(figsize=(14, 16), layout="constrained")
     axes = figure.subplot_mosaic("LM;AB;CD", height_ratios=(1, 1.4, 1.4))
-    plot_learning(axes["L"], axes["M"], history, rows)
+    plot_learning(axes["L"], axes["M"], info, rows)
     some = [i for i in range(len(pairs)) if 7 <= len(pairs[i][0]) <= 13] or range(len(pairs))
     for name, i in zip("ABCD", some):
         plot_alignment(axes[name], params, pairs[i], ids[i])
-    figure.suptitle("Below: attention of held-out sentences, reference forced; circles: true links")
-    figure.savefig(path, dpi=110)
+    figure.suptitle("Below: attention, reference forced; circles: true links")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)            # letters that the font lacks
+        figure.savefig(path, dpi=110)
 
 
 # %% 8. Training
@@ -957,8 +973,8 @@ def command_line(argv):
 def check_finite(value, step, lr):
     """BadInput if the loss or the gradient's norm has run away."""
     if not math.isfinite(value):
-        raise BadInput(f"the loss is not finite any more at step {step}; try --lr {lr / 3:.2g}; "
-                       "the last checkpoint is kept")
+        raise BadInput(f"the loss is not finite any more at step {step}; train anew "
+                       f"with --lr {lr / 3:.2g}; a checkpoint saved before is kept")
 
 
 def train(info, arrays, ids, valid, valid_pairs, path):
@@ -974,7 +990,8 @@ def train(info, arrays, ids, valid, valid_pairs, path):
         interrupts.append(True)                 # the loop looks here after each whole step
         signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
     before = signal.signal(signal.SIGINT, interrupt)
-    print(f"{'step':>12} {'training':>9} {'held out':>9}  nats per token; BLEU of 100 sentences")
+    print(f"{'step':>12} {'training':>9} {info['scored']:>9}  nats per token; BLEU of 100 "
+          "sentences")
     started, first, tokens = time.perf_counter(), info["step"], 0
     per_epoch, parts, epoch = -(-len(ids) // size), None, None
     while info["step"] < settings["steps"] and not interrupts:
@@ -1030,8 +1047,10 @@ def main(argv=None):
     options = {name: row[0] for name, row in SETTINGS.items()} | given
     path = Path(options["out"]) / f"{LESSON}.npz"
     kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
-    info, arrays = restore(options["load"]) if options["load"] else (info, {})
+    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": [],
+            "scored": "held-out"}
+    saved, arrays = restore(options["load"]) if options["load"] else ({}, {})
+    info |= saved
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -1051,18 +1070,18 @@ def main(argv=None):
                                            rng, **score)
         if info["checksum"] != checksum:
             raise BadInput("the checkpoint was trained on other pairs; name those with --data")
-        if not held_out:
-            print("too few sentences to hold some out: the training pairs are scored")
         # Scores on the way are of the first held-out pairs: put all lengths among them.
         order = np.random.default_rng(settings["seed"]).permutation(len(held_out))
         held_out = [held_out[i] for i in order]
         info["examples"] = held_out[:5] or pairs[:100]
-        held_out = held_out or pairs
         vocab, V_out = info["vocab"], info["V_out"]
-        ids, valid = encode_pairs(pairs, vocab, V_out), encode_pairs(held_out, vocab, V_out)
         print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out, "
               f"vocabulary of {len(vocab):,}, {V_out:,} of it for output, "
               f"{sum(param.size for param in arrays['params'].values()):,} parameters")
+        if not held_out:
+            print("too few sentences to hold some out: the training pairs are scored")
+            info["scored"], held_out = "training", pairs
+        ids, valid = encode_pairs(pairs, vocab, V_out), encode_pairs(held_out, vocab, V_out)
         seen, scored = (np.concatenate([target[1:] for _, target in part]) for part in (ids, valid))
         counts = np.bincount(seen, minlength=V_out) + 1
         unigram = -np.log(counts / counts.sum())[scored].mean()
@@ -1073,13 +1092,15 @@ def main(argv=None):
     finished = not training or train(info, arrays, ids, valid, held_out, path)
     best = arrays.get("best", arrays["params"])
     if info["history"]:
-        print(f"best held-out score: {min(row[2] for row in info['history']):.4f} nats per token "
-              "(a little optimistic: it also chose the parameters that are kept)")
+        lowest = min(row[2] for row in info["history"])
+        print(f"best {info['scored']} score: {lowest:.4f} nats per token (a little optimistic: it "
+              "also chose the parameters that are kept)")
     print_samples(best, info["vocab"], info["examples"], options["prompt"], options["beam"])
     if training and finished and info["history"]:
         score, exact, words = measure(best, info["vocab"], held_out, valid, options["beam"])
-        print(f"held out, beam {options['beam']}: BLEU {score:.2f}, exact match {exact:.1f} %")
-        draw(path.with_suffix(".png"), best, info["vocab"], held_out, valid, words, info["history"])
+        print(f"{info['scored']}, beam {options['beam']}: BLEU {score:.2f}, exact match "
+              f"{exact:.1f} %")
+        draw(path.with_suffix(".png"), best, info["vocab"], held_out, valid, words, info)
         print(f"picture: {path.with_suffix('.png')}")
     return 0 if finished else 130
 
@@ -1116,7 +1137,7 @@ def command(argv=None):
 
 
 if __name__ == "__main__":
-    if status := command([] if "ipykernel" in Path(sys.argv[0]).name else None):
+    if status := command([] if "kernel" in Path(sys.argv[0]).name else None):
         sys.exit(status)                        # in a notebook even sys.exit(0) would be an error
 
 # Try, and watch for

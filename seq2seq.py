@@ -42,7 +42,7 @@ The model (gru(Wh, a, h) is z * h + (1 - z) * n as in char_gru.py, with
     loss      = mean of -log softmax(logits)[y[t]] over real target tokens
 
 What a default run prints at the end (seed 0, two cores, 50 seconds)
-    held out, beam 2: BLEU 65.21, exact match 57.5 %
+    held-out, beam 2: BLEU 65.21, exact match 57.5 %
     sources of about  5.4 tokens: BLEU  99.31, exact match  99.0 %
     sources of about  7.7 tokens: BLEU  93.76, exact match  87.0 %
     sources of about  9.6 tokens: BLEU  88.91, exact match  74.5 %
@@ -54,12 +54,13 @@ Papers, and where this file departs from them
         8 and the appendix. The reset gate acts before the product in both networks, as in the
         authors' code; in the appendix the decoder's acts after it, and on c too. One E serves
         both languages, where the paper has two. The paper scored phrase pairs; to translate with
-        the network alone and a beam is Sutskever et al. 2014. Biases are added. First values:
-        recurrent matrices orthogonal as in the paper, the others with variance 1 / columns (E
-        0.1^2) where the paper has 0.01^2.
+        the network alone and a beam is Sutskever et al. 2014, but here the beam ends with the
+        highest log p per token, for log p alone would favour short translations. Biases are added.
+        First values: recurrent matrices orthogonal as in the paper, the others with variance
+        1 / columns (E 0.1^2) where the paper has 0.01^2.
     Papineni et al. 2002: BLEU. Goodfellow et al. 2013: maxout.
     Pascanu et al. 2013, Algorithm 1: clipping. Kingma & Ba 2015: Adam, with sparse updates of E as
-        in word_rnn.py, where the paper has Adadelta.
+        in word_rnn.py, where Cho et al. have Adadelta.
 """
 # /// script
 # requires-python = ">=3.10"
@@ -80,10 +81,11 @@ from pathlib import Path
 
 import numpy as np
 
-# Linux takes the memory of a freed large array back, and giving it out again costs page faults: a
-# tenth of char_rnn.py's training, less elsewhere. Having seen one that is larger come and go, it
-# keeps what is freed.
-np.empty(31 * 2**20, np.uint8)
+# The C library of Linux gives the memory of a freed large array back to the system, and to get it
+# again costs page faults: a tenth of char_rnn.py's training, less elsewhere. Having seen an array
+# of 31 MB come and go, it keeps the memory of all that are smaller.
+freed = np.empty(31 * 2**20, np.uint8)
+del freed                               # a notebook would show and keep a value without a name
 
 # %% Settings
 LESSON = "seq2seq"
@@ -99,7 +101,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
     "steps": (1800, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (0.004, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
-    "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
+    "clip": (1.0, 0, "largest norm of the gradient: 1e9 is no clipping, 0 is no learning"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
     "every": (200, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
     # The checkpoint keeps the settings above. Those below are free to differ from run to run.
@@ -126,7 +128,10 @@ SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 
 def tokenize(text):
-    """A sentence -> its tokens: lower-case words, signs, and the elided l' of French by itself."""
+    """A sentence -> its tokens: lower-case words, signs, and the elided l' of French by itself.
+
+    For languages with blanks between words, and letters without separate combining marks.
+    """
     return re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|[^\w\s]", text.lower())
 
 
@@ -157,6 +162,7 @@ def read_pairs(path, max_length):
     for number, line in lines:
         source, tab, rest = line.partition("\t")
         target, _, third = rest.partition("\t")
+        third = third.partition("\t")[0]
         source, target = tokenize(source), tokenize(target)
         if not tab or not source or not target:
             raise BadInput(f"{path}, line {number}: a sentence, a tab and its translation are "
@@ -181,10 +187,12 @@ def read_data(settings):
     if settings["valid"]:
         seen = {tuple(source) for source, _, _ in pairs}
         valid = read_pairs(settings["valid"], settings["max_length"])
-        valid = [pair for pair in valid if tuple(pair[0]) not in seen]
-        if not valid:
+        new = [pair for pair in valid if tuple(pair[0]) not in seen]
+        if not new:
             raise BadInput(f"training has all sources of {settings['valid']}; leave --valid out")
-        return pairs, valid
+        if len(new) < len(valid):
+            print(f"left out: {len(valid) - len(new):,} held-out pairs whose source training has")
+        return pairs, new
     sources = sorted({tuple(source) for source, _, _ in pairs})
     np.random.default_rng(settings["seed"]).shuffle(sources)
     count = min(1000, len(sources) // 10) if len(pairs) >= 100 else 0
@@ -558,11 +566,12 @@ class Adam:
     m is a running mean of the gradient and v of its square. Both start at zero, so after t steps
     their weights add up to 1 - beta^t only; dividing by that makes them true averages.
 
-    A sparse gradient (ids, rows) touches those rows only: m, v and the parameters of all other rows
-    stay as they are, where dense Adam would let their m and v decay and go on moving them. That is
-    wanted: a word that did not occur has given no evidence, and the work does not grow with V. Each
-    row counts its own steps t. With one count for all, a word met late would find the correction
-    used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too long.
+    The sparse gradient of E, (ids, rows), touches those rows only: m, v and the parameters of all
+    others stay as they are, where dense Adam would let their m and v decay and go on moving them.
+    That is wanted: a word that did not occur has given no evidence, and the work does not grow with
+    V. Each row counts its own steps t. With one count for all, a word met late would find the
+    correction used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too
+    long.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -652,7 +661,10 @@ def beam_search(params, source, beam, limit):
 
 
 def translate_ids(params, sources, beam):
-    """Many source id lists -> what beam_search finds for each, in their order."""
+    """Many source id lists -> what beam_search finds for each, in their order.
+
+    Up to 100 are searched at once, with the limit of the longest of them.
+    """
     found = [None] * len(sources)
     for part in batches([(ids, ids) for ids in sources], 100):
         ids = pad([sources[i] for i in part])
@@ -676,6 +688,7 @@ def translate(params, vocab, sentence, beam):
     """A sentence -> the words of its translation, and the attention (T, S), or None without one.
 
     Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>.
+    Words that vocab lacks are read as <unk>; with min_count 1 its vector has learned nothing.
     """
     (source, _), = encode_pairs([(tokenize(sentence), [], "")], vocab, len(params["Wy"]))
     (ids, _, attention), = beam_search(params, pad([source]), beam, 2 * len(source) + 10)
@@ -721,11 +734,11 @@ def by_length(pairs, words):
     return np.array(rows)
 
 
-def plot_learning(left, middle, history, rows):
+def plot_learning(left, middle, info, rows):
     """Draw the learning curves, and BLEU and exact match by source length."""
-    steps, train, valid, scores = np.array(history).T
-    left.semilogy(steps, train, label="training")
-    left.semilogy(steps, valid, label="held out")
+    steps, train, valid, scores = np.array(info["history"]).T
+    left.semilogy(steps, train, label="while training")
+    left.semilogy(steps, valid, label=f"{info['scored']} score")
     left.set(xlabel="training step", ylabel="nats per token", title="Learning")
     right = left.twinx()
     right.plot(steps, scores, "C2--", label="BLEU (right axis)")
@@ -735,21 +748,20 @@ def plot_learning(left, middle, history, rows):
     middle.plot(rows[:, 0], rows[:, 1], "o-", label="BLEU")
     middle.plot(rows[:, 0], rows[:, 2], "s-", label="exact match, %")
     middle.set(xlabel="source length, tokens (mean of each fifth)", ylim=(0, 101),
-               title="Held-out quality by length")
+               title="Quality by length")
     middle.legend(loc="lower left")
 
 
-def draw(path, params, vocab, pairs, ids, words, history):
+def draw(path, params, vocab, pairs, ids, words, info):
     """Write the lesson's picture to path."""
     from matplotlib.figure import Figure        # here, so that all else runs without it
-    warnings.filterwarnings("ignore", category=UserWarning)     # letters that the font lacks
     rows = by_length(pairs, words)
     for length, score, exact in rows:
         print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
               f"{exact:5.1f} %")
     figure = Figure(figsize=(14, 12), layout="constrained")
     axes = figure.subplot_mosaic("LM;SS", height_ratios=(1, 1.5))
-    plot_learning(axes["L"], axes["M"], history, rows)
+    plot_learning(axes["L"], axes["M"], info, rows)
     some = [i for i in range(len(pairs)) if len(pairs[i][0]) <= 8][:16] or [0]
     c, _ = bridge(params, encode(params, pad([ids[i][0] for i in some]))[0])
     summaries = c.T - c.T.mean(axis=0)
@@ -764,9 +776,11 @@ def draw(path, params, vocab, pairs, ids, words, history):
                            xytext=(0, 4), textcoords="offset points")
     axes["S"].scatter(*np.transpose(shown), s=12)
     axes["S"].set(xlabel="first principal component", ylabel="second principal component",
-                  title="Summaries c of held-out sentences")
+                  title="Summaries c of sentences")
     axes["S"].margins(0.12)
-    figure.savefig(path, dpi=110)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)            # letters that the font lacks
+        figure.savefig(path, dpi=110)
 
 
 # %% 8. Training
@@ -862,8 +876,8 @@ def command_line(argv):
 def check_finite(value, step, lr):
     """BadInput if the loss or the gradient's norm has run away."""
     if not math.isfinite(value):
-        raise BadInput(f"the loss is not finite any more at step {step}; try --lr {lr / 3:.2g}; "
-                       "the last checkpoint is kept")
+        raise BadInput(f"the loss is not finite any more at step {step}; train anew "
+                       f"with --lr {lr / 3:.2g}; a checkpoint saved before is kept")
 
 
 def train(info, arrays, ids, valid, valid_pairs, path):
@@ -879,7 +893,8 @@ def train(info, arrays, ids, valid, valid_pairs, path):
         interrupts.append(True)                 # the loop looks here after each whole step
         signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
     before = signal.signal(signal.SIGINT, interrupt)
-    print(f"{'step':>12} {'training':>9} {'held out':>9}  nats per token; BLEU of 100 sentences")
+    print(f"{'step':>12} {'training':>9} {info['scored']:>9}  nats per token; BLEU of 100 "
+          "sentences")
     started, first, tokens = time.perf_counter(), info["step"], 0
     per_epoch, parts, epoch = -(-len(ids) // size), None, None
     while info["step"] < settings["steps"] and not interrupts:
@@ -935,8 +950,10 @@ def main(argv=None):
     options = {name: row[0] for name, row in SETTINGS.items()} | given
     path = Path(options["out"]) / f"{LESSON}.npz"
     kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
-    info, arrays = restore(options["load"]) if options["load"] else (info, {})
+    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": [],
+            "scored": "held-out"}
+    saved, arrays = restore(options["load"]) if options["load"] else ({}, {})
+    info |= saved
     settings = info["settings"]
     for name in given.keys() & settings.keys():
         if name not in ("steps", "data", "valid") and given[name] != settings[name]:
@@ -956,18 +973,18 @@ def main(argv=None):
                                            rng, **score)
         if info["checksum"] != checksum:
             raise BadInput("the checkpoint was trained on other pairs; name those with --data")
-        if not held_out:
-            print("too few sentences to hold some out: the training pairs are scored")
         # Scores on the way are of the first held-out pairs: put all lengths among them.
         order = np.random.default_rng(settings["seed"]).permutation(len(held_out))
         held_out = [held_out[i] for i in order]
         info["examples"] = held_out[:5] or pairs[:100]
-        held_out = held_out or pairs
         vocab, V_out = info["vocab"], info["V_out"]
-        ids, valid = encode_pairs(pairs, vocab, V_out), encode_pairs(held_out, vocab, V_out)
         print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out, "
               f"vocabulary of {len(vocab):,}, {V_out:,} of it for output, "
               f"{sum(param.size for param in arrays['params'].values()):,} parameters")
+        if not held_out:
+            print("too few sentences to hold some out: the training pairs are scored")
+            info["scored"], held_out = "training", pairs
+        ids, valid = encode_pairs(pairs, vocab, V_out), encode_pairs(held_out, vocab, V_out)
         seen, scored = (np.concatenate([target[1:] for _, target in part]) for part in (ids, valid))
         counts = np.bincount(seen, minlength=V_out) + 1
         unigram = -np.log(counts / counts.sum())[scored].mean()
@@ -978,13 +995,15 @@ def main(argv=None):
     finished = not training or train(info, arrays, ids, valid, held_out, path)
     best = arrays.get("best", arrays["params"])
     if info["history"]:
-        print(f"best held-out score: {min(row[2] for row in info['history']):.4f} nats per token "
-              "(a little optimistic: it also chose the parameters that are kept)")
+        lowest = min(row[2] for row in info["history"])
+        print(f"best {info['scored']} score: {lowest:.4f} nats per token (a little optimistic: it "
+              "also chose the parameters that are kept)")
     print_samples(best, info["vocab"], info["examples"], options["prompt"], options["beam"])
     if training and finished and info["history"]:
         score, exact, words = measure(best, info["vocab"], held_out, valid, options["beam"])
-        print(f"held out, beam {options['beam']}: BLEU {score:.2f}, exact match {exact:.1f} %")
-        draw(path.with_suffix(".png"), best, info["vocab"], held_out, valid, words, info["history"])
+        print(f"{info['scored']}, beam {options['beam']}: BLEU {score:.2f}, exact match "
+              f"{exact:.1f} %")
+        draw(path.with_suffix(".png"), best, info["vocab"], held_out, valid, words, info)
         print(f"picture: {path.with_suffix('.png')}")
     return 0 if finished else 130
 
@@ -1021,7 +1040,7 @@ def command(argv=None):
 
 
 if __name__ == "__main__":
-    if status := command([] if "ipykernel" in Path(sys.argv[0]).name else None):
+    if status := command([] if "kernel" in Path(sys.argv[0]).name else None):
         sys.exit(status)                        # in a notebook even sys.exit(0) would be an error
 
 # Try, and watch for
@@ -1029,5 +1048,5 @@ if __name__ == "__main__":
 #         the story by heart: every line answered by the next
 #     python seq2seq.py --hidden 64 --steps 600
 #         BLEU 11, and 36 with the default 192: how small can the summary be?
-#     python seq2seq.py --load out/seq2seq.npz --beam 1 --prompt "the wolf sleeps ."
-#         greedy, no search
+#     python seq2seq.py --load out/seq2seq.npz --beam 1 --prompt "a wolf eats a happy swallow ."
+#         greedy: it has said "un" and must go on with a bear; a beam of 2 finds "une hirondelle"

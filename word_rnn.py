@@ -5,7 +5,7 @@ learned like everything else, and a window of text touches the vectors of its ow
 
     python word_rnn.py                          train on data/fables.txt: 39 s on two cores
     python word_rnn.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
-    python word_rnn.py --load out/word_rnn.npz            write again from the checkpoint
+    python word_rnn.py --load out/word_rnn.npz --seed 1  another text from the checkpoint
 
 New since char_rnn.py: tokens, <unk> and <eos>, word vectors, their sparse gradient and sparse Adam,
 dropout, perplexity, and another figure. `diff char_rnn.py word_rnn.py` shows it; the repeats are
@@ -35,7 +35,8 @@ The model
 
 What a default run prints at the end (seed 0, two cores, 39 seconds)
     best held-out score: 71.692 perplexity
-    In the north had the white out of the hens, and it was, and the chief. " The ox ate the river
+    In the north had the white out of the hens, and it was, and the chief. "
+    The ox ate the river
     The granary brought the mill door in the hill, and him, and he had the same leg. The ...
     nearest to said: above, answered, cried, asked, whispered, across
     nearest to came: flew, come, go, went, walked, burst
@@ -47,7 +48,8 @@ Papers, and where this file departs from them
     Srivastava et al. 2014, "Dropout"; Zaremba et al. 2014: where to put it in a recurrent
         network, on what comes in and what goes out, not on the recurrence.
     Pascanu et al. 2013, Algorithm 1: clipping. Kingma & Ba 2015, Algorithm 1: Adam; that it moves
-        only the rows that occurred, each with its own step count, is a departure.
+        only the rows that occurred, each with its own step count, and that the learning rate falls
+        to zero are departures.
 """
 # /// script
 # requires-python = ">=3.10"
@@ -69,10 +71,11 @@ from textwrap import indent
 
 import numpy as np
 
-# Linux takes the memory of a freed large array back, and giving it out again costs page faults: a
-# tenth of char_rnn.py's training, less elsewhere. Having seen one that is larger come and go, it
-# keeps what is freed.
-np.empty(31 * 2**20, np.uint8)
+# The C library of Linux gives the memory of a freed large array back to the system, and to get it
+# again costs page faults: a tenth of char_rnn.py's training, less elsewhere. Having seen an array
+# of 31 MB come and go, it keeps the memory of all that are smaller.
+freed = np.empty(31 * 2**20, np.uint8)
+del freed                               # a notebook would show and keep a value without a name
 
 # %% Settings
 LESSON = "word_rnn"
@@ -84,12 +87,12 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "valid": ("", None, "held-out text to score (default: the last tenth of the data)"),
     "min_count": (2, 1, "words seen less often in training become <unk>; higher is an easier task"),
     "embed": (96, 1, "size D of a word's vector; larger can tell more words apart, and is slower"),
-    "hidden": (256, 1, "hidden units H; more remember more, time grows with the square"),
+    "hidden": (256, 1, "hidden units H; twice as many remember more and take about twice the time"),
     "batch": (32, 1, "parallel streams B; fewer make more updates of the same text"),
     "seq_len": (64, 1, "tokens T in a window: as far back as the gradient goes"),
     "steps": (500, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (4e-3, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
-    "clip": (1.0, 0, "largest norm of the gradient; 1e9 switches clipping off"),
+    "clip": (1.0, 0, "largest norm of the gradient: 1e9 is no clipping, 0 is no learning"),
     "dropout": (0.5, 0, "part of the entries of word vectors and h zeroed in training; 0 is off"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
     "every": (100, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
@@ -139,17 +142,21 @@ def read_data(data, valid):
 def tokenize(text, vocab=()):
     """A text -> its tokens: words in lower case, punctuation marks one each, <eos> at line ends.
 
-    A word keeps inner apostrophes and hyphens. Prose may be wrapped: where a text has blank lines,
-    a line is a whole paragraph and only they end it. A training text with the word <unk> in it has
-    been split by somebody: it is split at white space, and every line end counts. Its vocabulary
-    has words that the rules for prose would change, N or mr. for instance; by that a held-out text
-    or a prompt without any <unk> is still read as the training text was.
+    A word keeps inner apostrophes and hyphens. These rules are for languages with blanks between
+    words, and letters without separate combining marks. Prose may be wrapped: where a text, a
+    held-out one or a prompt by itself, has blank lines, a paragraph is one line and gets one <eos>.
+
+    A training text with the word <unk> in it has been split by somebody: it is split at white
+    space, and every line end counts. Its vocabulary has words that the rules for prose would
+    change, N or mr. for instance; by that a held-out text or a prompt without any <unk> is still
+    read as the training text was.
     """
     prose = re.compile(r"<eos>|<unk>|\w+(?:['\u2019-]\w+)*|[^\w\s]")
     ready = "<unk>" in text.split()
     if vocab:
         ready = any(prose.findall(word.lower()) != [word] for word in vocab)
-    ends = r"\n\s*\n|\n\s*$" if "\n\n" in text and not ready else r"\n"
+    blank = re.search(r"\n[^\S\n]*\n", text.strip())     # one at the very end says nothing
+    ends = r"\n\s*\n|\n\s*$" if blank and not ready else r"\n"
     # (?<!\s): a match starts where white space starts; from every blank of a long gap it would
     # search the rest of the gap again.
     text = re.sub(rf"(?<!\s)\s*({ends})\s*", " <eos> ", text.lstrip())
@@ -157,7 +164,10 @@ def tokenize(text, vocab=()):
 
 
 def detokenize(tokens):
-    """Tokens -> text: lines, capitals where sentences begin, signs close to their words."""
+    """Tokens -> text: lines, signs close to their words, capitals where sentences begin and for I.
+
+    The I is English; for another language take its line out.
+    """
     text = re.sub(r" ?<eos> ?", "\n", " ".join(tokens))
     text = re.sub(r'" ([^"\n]*?) ?"', lambda m: f'"{m[1][:1].upper()}{m[1][1:]}"', text)
     text = re.sub(r" ([.,;:!?)\u201d])|([(\u201c]) ", r"\1\2", text)
@@ -179,7 +189,7 @@ def build_vocab(tokens, settings):
 
 
 def encode(tokens, vocab):
-    """Tokens -> ids (N,), unknown words as <unk>. BadInput if the vocabulary has no <unk>."""
+    """Tokens -> ids (N,), unknown words as <unk>, or BadInput where the vocabulary has no <unk>."""
     index = {token: i for i, token in enumerate(vocab)}
     unknown = sorted(set(tokens) - set(vocab))
     if unknown and "<unk>" not in index:
@@ -212,7 +222,8 @@ def windows(ids, batch, seq_len):
     The text is cut into B long streams that are read side by side, one a column, window by window.
     "abcdefg" with B = T = 2 has the streams abc and def: inputs [ad be] [cf], targets [be cf] [dg].
     Every token's target is the one after it. The last window is the rest of the streams, so at most
-    B - 1 ids at the very end are never seen. A text too short for a window gets a smaller T and B.
+    B - 1 ids at the very end are never seen. A text too short for a window gets a smaller T and B,
+    and 2 ids are the least.
     """
     seq_len = min(seq_len, len(ids) - 1)
     batch = min(batch, (len(ids) - 1) // seq_len)
@@ -307,6 +318,7 @@ def forward(params, inputs, targets, state, dropout=0, rng=None):
     the readout, to zero at random. No unit can then rely on another one being there, which makes it
     harder to learn the text by heart. The other entries are multiplied by 1 / (1 - dropout), which
     keeps the expected sums. Held-out text is read without, so its score may be the better one.
+    Dropout draws from rng, a np.random.Generator.
     """
     (T, B), H = inputs.shape, params["Wy"].shape[1]
     vectors, mask_in, mask_out = params["E"][inputs], 1, 1             # (T, B, D)
@@ -430,11 +442,12 @@ class Adam:
     m is a running mean of the gradient and v of its square. Both start at zero, so after t steps
     their weights add up to 1 - beta^t only; dividing by that makes them true averages.
 
-    A sparse gradient (ids, rows) touches those rows only: m, v and the parameters of all other rows
-    stay as they are, where dense Adam would let their m and v decay and go on moving them. That is
-    wanted: a word that did not occur has given no evidence, and the work does not grow with V. Each
-    row counts its own steps t. With one count for all, a word met late would find the correction
-    used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too long.
+    The sparse gradient of E, (ids, rows), touches those rows only: m, v and the parameters of all
+    others stay as they are, where dense Adam would let their m and v decay and go on moving them.
+    That is wanted: a word that did not occur has given no evidence, and the work does not grow with
+    V. Each row counts its own steps t. With one count for all, a word met late would find the
+    correction used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too
+    long.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -508,11 +521,12 @@ def sample(params, vocab, prompt, length, temperature, rng):
 # neighbours of some words by the angle between vectors, and a map, the two directions in which the
 # vectors of the commonest words differ most (principal components).
 
-FUNCTION_WORDS = set("""a about above after again all am an and any are as at be been before but by
-    can could did do down for from had has have he her him himself his how i if in into is it its
-    itself like me more my no nor not now of off on one only or other our out over own she so some
-    such than that the their them then there these they this those to too two under until up upon us
-    very was we were what when where which while who why will with would you your""".split())
+FUNCTION_WORDS = set("""a about above across after again all along am an and another any are as at
+    be been before behind between but by can could did do down each ever every for from had has have
+    he her him himself his how i if in into is it its itself like me more must my no nor not now of
+    off on one only or other our out over own shall she should since so some such than that the
+    their them then there these they this those through to too two under until up upon us very was
+    we were what when where which while who why will with without would you your""".split())
 
 
 def content_words(vocab, count):
@@ -536,7 +550,7 @@ def plot_words(axes, E, vocab):
     vectors = E[[vocab.index(word) for word in words]]
     vectors = vectors - vectors.mean(axis=0)
     places = vectors @ np.linalg.svd(vectors, full_matrices=False)[2][:2].T
-    places = places.argsort(axis=0).argsort(axis=0)     # ranks, so that the words do not overlap
+    places = places.argsort(axis=0).argsort(axis=0)     # ranks, so that few words overlap
     axes.set(xlim=(-5, len(words) + 4), ylim=(-2, len(words) + 1),
              xlabel="rank along the first principal component", ylabel="rank along the second",
              title="A map of the word vectors")
@@ -544,27 +558,28 @@ def plot_words(axes, E, vocab):
         axes.annotate(word[:20], place, ha="center", va="center", fontsize=9)
 
 
-def plot_losses(axes, history):
-    """Draw the learning curves from rows of (step, training nats, held-out nats)."""
-    steps, train, valid = np.array(history).T
-    axes.plot(steps, score(train), label="training")
-    axes.plot(steps, score(valid), label="held out")
+def plot_losses(axes, info):
+    """Draw the learning curves; info["history"]: rows of (step, training nats, held-out nats)."""
+    steps, train, valid = np.array(info["history"]).T
+    axes.plot(steps, score(train), label="while training")
+    axes.plot(steps, score(valid), label=f"{info['scored']} score")
     axes.set(xlabel="training step", ylabel=UNIT, title="Learning",
              yscale="log" if UNIT == "perplexity" else "linear")
     axes.legend()
 
 
-def draw(path, params, vocab, valid, history):
+def draw(path, params, vocab, valid, info):
     """Write the lesson's picture to path, and print neighbours."""
     from matplotlib.figure import Figure        # here, so that all else runs without it
-    warnings.filterwarnings("ignore", category=UserWarning)     # letters that the font lacks
     for word in content_words(vocab, 5):
         print(f"nearest to {word}: {', '.join(neighbours(params['E'], vocab, word, 6))}")
     figure = Figure(figsize=(16, 9), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 2))
-    plot_losses(left, history)
+    plot_losses(left, info)
     plot_words(right, params["E"], vocab)
-    figure.savefig(path, dpi=110)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)            # letters that the font lacks
+        figure.savefig(path, dpi=110)
 
 
 # %% 8. Training
@@ -580,8 +595,8 @@ def print_baseline(train, valid, V):
     """Print the score of a model that only knows how common each word is."""
     counts = np.bincount(train, minlength=V) + 1
     unigram = -np.log(counts / counts.sum())[valid].mean()
-    print(f"to beat on the held-out text: {UNIT} {score(unigram):.1f}, of a model that only knows "
-          "how common each word is (<eos> counted)")
+    print(f"to beat: {UNIT} {score(unigram):.1f}, of a model that only knows how common each word "
+          "is (<eos> counted)")
 
 
 def new_params(settings, vocab, rng):
@@ -673,8 +688,8 @@ def command_line(argv):
 def check_finite(value, step, lr):
     """BadInput if the loss or the gradient's norm has run away."""
     if not math.isfinite(value):
-        raise BadInput(f"the loss is not finite any more at step {step}; try --lr {lr / 3:.2g}; "
-                       "the last checkpoint is kept")
+        raise BadInput(f"the loss is not finite any more at step {step}; train anew "
+                       f"with --lr {lr / 3:.2g}; a checkpoint saved before is kept")
 
 
 def train(info, arrays, ids, valid, path, options):
@@ -683,6 +698,7 @@ def train(info, arrays, ids, valid, path, options):
     settings, params = info["settings"], arrays["params"]
     parts = windows(ids, settings["batch"], settings["seq_len"])
     seq_len, batch = parts[0][0].shape
+    size = sum(inputs.size for inputs, _ in parts) / len(parts)
     if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
         print(f"the text is short: batch {batch} and window {seq_len} instead of "
               f"{settings['batch']} and {settings['seq_len']}")
@@ -695,7 +711,7 @@ def train(info, arrays, ids, valid, path, options):
         interrupts.append(True)                 # the loop looks here after each whole step
         signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
     before = signal.signal(signal.SIGINT, interrupt)
-    print(f"{'step':>12} {'training':>9} {'held out':>9}  {UNIT}")
+    print(f"{'step':>12} {'training':>9} {info['scored']:>9}  {UNIT}")
     started, first = time.perf_counter(), info["step"]
     while info["step"] < settings["steps"] and not interrupts:
         window = info["step"] % len(parts)
@@ -724,7 +740,7 @@ def train(info, arrays, ids, valid, path, options):
         seconds = (time.perf_counter() - started) / (info["step"] - first)
         left = round(seconds * (settings["steps"] - info["step"]))
         print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
-              f"{score(nats):9.3f}  gradient norm {norm:.2f}, {batch * seq_len / seconds:,.0f} "
+              f"{score(nats):9.3f}  gradient norm {norm:.2f}, {size / seconds:,.0f} "
               f"tokens/s, {left // 60}:{left % 60:02} left")
         if info["step"] % (5 * settings["every"]) == 0 and info["step"] < settings["steps"]:
             rng = np.random.default_rng([settings["seed"], info["step"]])
@@ -744,11 +760,13 @@ def main(argv=None):
     options = {name: row[0] for name, row in SETTINGS.items()} | given
     path = Path(options["out"]) / f"{LESSON}.npz"
     kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": []}
-    info, arrays = restore(options["load"]) if options["load"] else (info, {})
+    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": [],
+            "scored": "held-out"}
+    saved, arrays = restore(options["load"]) if options["load"] else ({}, {})
+    info |= saved
     settings = info["settings"]
     for name in given.keys() & settings.keys():
-        if name not in ("steps", "data", "valid") and given[name] != settings[name]:
+        if name not in ("steps", "data", "valid", "seed") and given[name] != settings[name]:
             raise BadInput(f"--{name.replace('_', '-')} {given[name]} contradicts the checkpoint, "
                            f"which has {settings[name]}; leave the flag out, or train anew")
         settings[name] = given[name]
@@ -765,23 +783,24 @@ def main(argv=None):
         ids, valid = encode(tokens, info["vocab"]), encode_held_out(held_out, info["vocab"])
         if len(ids) < 3:
             raise BadInput(f"the text has only {len(ids)} tokens; give a longer one with --data")
-        if len(valid) < 3:
-            print("too little is held out for a score, so the training text itself is scored")
-            valid = ids
         print(f"{LESSON}: {len(ids):,} tokens to learn from, {len(valid):,} held out, "
               f"vocabulary of {len(info['vocab']):,}, "
               f"{sum(param.size for param in arrays['params'].values()):,} parameters")
+        if len(valid) < 3:
+            print("too little is held out for a score, so the training text itself is scored")
+            info["scored"], valid = "training", ids
         print_baseline(ids, valid, len(info["vocab"]))
     check_prompt(options["prompt"], info["vocab"])
     finished = not training or train(info, arrays, ids, valid, path, options)
     if info["history"]:
-        print(f"best held-out score: {score(min(row[2] for row in info['history'])):.3f} {UNIT} "
-              "(a little optimistic: it also chose the parameters that are kept)")
+        lowest = score(min(row[2] for row in info["history"]))
+        print(f"best {info['scored']} score: {lowest:.3f} {UNIT} (a little optimistic: it also "
+              "chose the parameters that are kept)")
     best, rng = arrays.get("best", arrays["params"]), np.random.default_rng(settings["seed"])
     print(sample(best, info["vocab"], options["prompt"], options["length"], options["temperature"],
                  rng))
     if training and finished and info["history"]:
-        draw(path.with_suffix(".png"), best, info["vocab"], valid, info["history"])
+        draw(path.with_suffix(".png"), best, info["vocab"], valid, info)
         print(f"picture: {path.with_suffix('.png')}")
     return 0 if finished else 130
 
@@ -818,7 +837,7 @@ def command(argv=None):
 
 
 if __name__ == "__main__":
-    if status := command([] if "ipykernel" in Path(sys.argv[0]).name else None):
+    if status := command([] if "kernel" in Path(sys.argv[0]).name else None):
         sys.exit(status)                        # in a notebook even sys.exit(0) would be an error
 
 # Try, and watch for

@@ -118,7 +118,7 @@ def accuracy(lesson, params, ids):
 def test_attention_translates_and_aligns(name, trained):
     lesson = module(name)
     folder, output = trained(name)
-    exact = float(re.search(r"held out, beam \d+: BLEU [\d.]+, exact match ([\d.]+)", output).group(1))
+    exact = float(re.search(r"held-out, beam \d+: BLEU [\d.]+, exact match ([\d.]+)", output).group(1))
     error, diagonal, best = map(float, re.search(
         r"alignment error rate ([\d.]+) \(of a diagonal ([\d.]+), of the best .*?([\d.]+)\)",
         output).groups())

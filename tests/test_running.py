@@ -112,6 +112,11 @@ def test_steps_extends_the_plan_and_none_left_only_samples(name, text, tmp_path,
     lesson.main(["--load", str(checkpoint), "--prompt", "The", *flags])
     out = capsys.readouterr().out
     assert "The" in out and "left" not in out and checkpoint.read_bytes() == before
+    texts = []
+    for seed in ("0", "1", "1"):
+        assert lesson.main(["--load", str(checkpoint), "--seed", seed, *flags]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] != texts[1] == texts[2]
     text.write_text(FABLES[:900], encoding="utf-8")
     assert lesson.main(["--load", str(checkpoint), "--steps", "20", *flags]) == 0
     assert lesson.restore(checkpoint)[0]["step"] == 20
@@ -345,6 +350,15 @@ def test_valid_names_the_held_out_text(name, tmp_path, text, capsys):
 
 
 @language
+def test_with_nothing_held_out_no_score_is_called_held_out(name, tmp_path, capsys):
+    (tmp_path / "short.txt").write_text("a fox saw a fox saw.", encoding="utf-8")
+    assert module(name).main(["--data", str(tmp_path / "short.txt"), "--steps", "10", "--out", str(tmp_path),
+                              *small(name)]) == 0
+    out = capsys.readouterr().out
+    assert "too little is held out" in out and "best training score" in out and "best held-out" not in out
+
+
+@language
 def test_extreme_settings(name, tmp_path, text):
     for flags in (["--hidden", 1], ["--batch", 1], ["--seq-len", 1], ["--batch", 9999], ["--seq-len", 9999],
                   ["--steps", 0], ["--lr", 0], ["--temperature", 0], ["--length", 0], ["--lr", 100],
@@ -411,7 +425,22 @@ def test_translation_extremes(name, text, tmp_path, capsys):
                   ["--beam", 9], ["--data", tmp_path / "one.tsv"], ["--min-count", 50], ["--embed", 1]):
         flags = ["--data", text, "--steps", 3, "--out", tmp_path, *small(name), *flags]
         assert lesson.command([str(flag) for flag in flags]) == 0, flags
-    assert "too few sentences to hold some out" in capsys.readouterr().out
+    capsys.readouterr()
+    flags = ["--data", str(tmp_path / "one.tsv"), "--steps", "10", "--out", str(tmp_path), *small(name)]
+    assert lesson.main(flags) == 0
+    out = capsys.readouterr().out
+    assert "too few sentences to hold some out" in out and "1 pairs to learn from, 0 held out" in out
+    assert "best training score" in out and "training, beam" in out and "held-out" not in out
+
+
+@pytest.mark.parametrize("name", TRANSLATION)
+def test_held_out_pairs_that_training_has_are_left_out(name, text, tmp_path, capsys):
+    (tmp_path / "valid.tsv").write_text(text.read_text(encoding="utf-8").split("\n")[0] + "\na fox .\tun renard .\n",
+                                        encoding="utf-8")
+    assert module(name).main(["--data", str(text), "--valid", str(tmp_path / "valid.tsv"), "--steps", "5",
+                              "--out", str(tmp_path), *small(name)]) == 0
+    out = capsys.readouterr().out
+    assert "left out: 1 held-out pairs whose source training has" in out and " 1 held out" in out
 
 
 @pytest.mark.parametrize("name", TRANSLATION)
@@ -452,7 +481,7 @@ def test_parameters_that_are_not_finite_never_replace_a_checkpoint(name, text, t
     before = checkpoint.read_bytes()
     assert module(name).command(["--data", str(text), *small(name), "--lr", "1e300", "--every", "1", "--steps", "9",
                                  "--out", str(checkpoint.parent)]) == 2
-    assert "the last checkpoint is kept" in capsys.readouterr().err and checkpoint.read_bytes() == before
+    assert "a checkpoint saved before is kept" in capsys.readouterr().err and checkpoint.read_bytes() == before
 
 
 @pytest.mark.parametrize("name", [name for name in LANGUAGE if name.startswith("word")])

@@ -16,6 +16,9 @@ def test_prose_ends_lines_at_blank_lines():
 def test_a_sentence_per_line_ends_lines_at_line_ends():
     assert lesson.tokenize("It rains.\nIt pours.\n") == "it rains . <eos> it pours . <eos>".split()
     assert lesson.tokenize("no line end") == ["no", "line", "end"]
+    assert lesson.tokenize("It rains.\nIt pours.\n \n\n") == lesson.tokenize("It rains.\nIt pours.\n")
+    blank = lesson.tokenize("\n\nIt\nrains.\n \t\nIt pours.")               # with white space in it
+    assert blank == "it rains . <eos> it pours .".split()
 
 
 def test_text_with_unk_is_taken_as_tokenized():
