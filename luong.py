@@ -23,7 +23,7 @@ Contents
     7. Looking inside  where the decoder looks, and quality by length: the figure
     8. Training        evaluation, checkpoint, command line
 
-Notation, as in seq2seq.py, but for
+Notation, as in seq2seq.py; new or different here:
     c  cell of an LSTM (H, B)    N  rows by sentence: step t of sentence b is row b * T + t
     hbar[s]  encoder states (H, B)    h[t]  decoder states (H, B)    alpha[t, s]  attention weights
     W_enc, W_dec (4H, D + 1 + H)  Wx, b and Wh of char_lstm.py side by side

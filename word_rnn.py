@@ -3,8 +3,8 @@
 From characters to words: the vocabulary grows from sixty to thousands. So a word becomes a vector,
 learned like everything else, and a window of text touches the vectors of its own words, no others.
 
-    python word_rnn.py                          train on data/fables.txt: 39 s on two cores
-    python word_rnn.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
+    python word_rnn.py                                   train on data/fables.txt: 39 s on two cores
+    python word_rnn.py --data my.txt --prompt "The fox"  your own text, and how the samples begin
     python word_rnn.py --load out/word_rnn.npz --seed 1  another text from the checkpoint
 
 New since char_rnn.py: tokens, <unk> and <eos>, word vectors, their sparse gradient and sparse Adam,
