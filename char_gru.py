@@ -4,7 +4,7 @@ The gated recurrent unit has the LSTM's idea with fewer parts: no cell beside th
 two gates instead of three. One, z, mixes the old state with a new candidate; the other, r, says
 which part of the old state the candidate may look at.
 
-    python char_gru.py                                   train on data/fables.txt: 45 s on two cores
+    python char_gru.py                                   train on the fables: 45 s on two cores
     python char_gru.py --data my.txt --prompt "The "     your own text, and how the samples begin
     python char_gru.py --load out/char_gru.npz --seed 1  another text from the checkpoint
 

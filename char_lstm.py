@@ -4,7 +4,7 @@ The memory of char_rnn.py is rewritten at every step, and the gradient that goes
 multiplied by a matrix each time. The LSTM keeps its memory in a cell instead, c, that is only added
 to and scaled by gates: switches between 0 and 1 that the network learns to set.
 
-    python char_lstm.py                                    train on data/fables.txt: 44 s on two cores
+    python char_lstm.py                                    train on the fables: 44 s on two cores
     python char_lstm.py --data my.txt --prompt "The "      your own text, and how the samples begin
     python char_lstm.py --load out/char_lstm.npz --seed 1  another text from the checkpoint
 

@@ -3,7 +3,7 @@
 It reads a text one character at a time and learns to say which character comes next. Then it
 writes: it draws a character from its own prediction, reads that, and goes on.
 
-    python char_rnn.py                                   train on data/fables.txt: 38 s on two cores
+    python char_rnn.py                                   train on the fables: 38 s on two cores
     python char_rnn.py --data my.txt --prompt "The "     your own text, and how the samples begin
     python char_rnn.py --load out/char_rnn.npz --seed 1  another text from the checkpoint
 

@@ -1,6 +1,6 @@
 """A word-level GRU, the one that PyTorch and cuDNN compute, in plain NumPy, derived by hand.
 
-    python word_gru.py                                   train on data/fables.txt: 48 s on two cores
+    python word_gru.py                                   train on the fables: 48 s on two cores
     python word_gru.py --data my.txt --prompt "The fox"  your own text, and how the samples begin
     python word_gru.py --load out/word_gru.npz --seed 1  another text from the checkpoint
 

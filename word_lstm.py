@@ -2,7 +2,7 @@
 
 The LSTM of char_lstm.py reads the word vectors of word_rnn.py.
 
-    python word_lstm.py                                    train on data/fables.txt: 56 s on two cores
+    python word_lstm.py                                    train on the fables: 56 s on two cores
     python word_lstm.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
     python word_lstm.py --load out/word_lstm.npz --seed 1  another text from the checkpoint
 

@@ -3,7 +3,7 @@
 From characters to words: the vocabulary grows from sixty to thousands. So a word becomes a vector,
 learned like everything else, and a window of text touches the vectors of its own words, no others.
 
-    python word_rnn.py                                   train on data/fables.txt: 39 s on two cores
+    python word_rnn.py                                   train on the fables: 39 s on two cores
     python word_rnn.py --data my.txt --prompt "The fox"  your own text, and how the samples begin
     python word_rnn.py --load out/word_rnn.npz --seed 1  another text from the checkpoint
 
