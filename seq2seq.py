@@ -106,7 +106,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "every": (200, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
     # The checkpoint keeps the settings above. Those below are free to differ from run to run.
     "load": ("", None, "checkpoint to go on from; with no steps left it only translates"),
-    "out": ("out", None, "folder for the checkpoint and the picture"),
+    "out": ("out", None, "folder for the checkpoint and the picture; with --load the same again"),
     "prompt": ("", None, "a sentence to translate"),
     "beam": (2, 1, "hypotheses that the search follows; 1 is greedy, more cost more time"),
 }
@@ -948,6 +948,8 @@ def main(argv=None):
     """Run the lesson with these flags, by default the command line's -> exit status."""
     given = command_line(argv)
     options = {name: row[0] for name, row in SETTINGS.items()} | given
+    if options["load"] and "out" not in given:
+        options["out"] = Path(options["load"]).parent
     path = Path(options["out"]) / f"{LESSON}.npz"
     kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
     info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": [],
@@ -961,6 +963,9 @@ def main(argv=None):
                            f"which has {settings[name]}; leave the flag out, or train anew")
         settings[name] = given[name]
     training = not options["load"] or info["step"] < settings["steps"]
+    if not training and given.keys() & {"data", "valid"}:
+        raise BadInput("the checkpoint has no steps left, so nothing would be read or scored; "
+                       "leave --data and --valid out, or raise --steps")
     if training:
         pairs, held_out = read_data(settings)
         checksum = zlib.crc32(json.dumps([pairs, held_out]).encode())
@@ -1040,7 +1045,10 @@ def command(argv=None):
 
 
 if __name__ == "__main__":
-    if status := command([] if "kernel" in Path(sys.argv[0]).name else None):
+    alone = "__file__" in globals() and Path(sys.argv[0]).name == Path(__file__).name
+    if alone:                                   # run as a script, not as the cells of a notebook
+        os.environ.pop("MPLBACKEND", None)      # a notebook's backend, inherited, works only there
+    if status := command(None if alone else []):
         sys.exit(status)                        # in a notebook even sys.exit(0) would be an error
 
 # Try, and watch for

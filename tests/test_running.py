@@ -100,6 +100,32 @@ def test_resuming_is_exact(name, steps_done, text, tmp_path, capsys, monkeypatch
     assert whole.split("best held-out")[1].replace("/a/", "/b/") == resumed.split("best held-out")[1]
 
 
+@lessons
+def test_a_loaded_run_goes_on_where_it_was_saved(name, text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoint = a_checkpoint(name, tmp_path / "mine", text)
+    steps = module(name).restore(checkpoint)[0]["step"] + 1
+    assert module(name).main(["--load", str(checkpoint), "--steps", str(steps), "--data", str(text)]) == 0
+    assert module(name).restore(checkpoint)[0]["step"] == steps and not (tmp_path / "out").exists()
+
+
+@lessons
+def test_as_cells_of_a_notebook_and_started_from_one(name, text, tmp_path, monkeypatch):
+    """PyCharm's and Colab's consoles leave flags of their own, and a kernel its Matplotlib backend."""
+    code = """import sys
+source = open(sys.argv[1], encoding="utf-8").read()
+main = "def main(argv=None):\\n"
+source = source.replace(main, main + "    print(argv); return 0\\n")
+sys.argv = ["pydevconsole.py", "--port=1"]
+names = {"__name__": "__main__"}                            # no __file__
+exec(compile(source, "cells", "exec"), names)
+assert "freed" not in names"""
+    assert run_lesson(name, cwd=tmp_path, code=code).stdout == "[]\n"
+    monkeypatch.setenv("MPLBACKEND", "module://no.such.backend")
+    run_lesson(name, "--data", text, *small(name), "--steps", 2, cwd=tmp_path)
+    assert (tmp_path / "out" / f"{name}.png").exists()
+
+
 @language
 def test_steps_extends_the_plan_and_none_left_only_samples(name, text, tmp_path, capsys):
     lesson = module(name)
@@ -222,6 +248,7 @@ BAD = {  # what is given -> (flags or a function that prepares them, what the me
     "not a checkpoint": (lambda w, c: ["--load", w("hello", "t")], "missing or not a whole checkpoint"),
     "half a checkpoint": (lambda w, c: ["--load", w(c.read_bytes()[:3000], "h.npz")], "not a whole checkpoint"),
     "contradiction": (lambda w, c: ["--load", c, "--hidden", "9"], "--hidden 9 contradicts the checkpoint"),
+    "nothing left to score": (lambda w, c: ["--load", c, "--valid", "nowhere.txt"], "no steps left"),
     "another text": (lambda w, c: ["--load", c, "--steps", "9", "--data", w("other text. \n" * 9, "t")],
                      "was trained on"),
     "huge": (["--hidden", "300000", "--steps", "1"], "nable to allocate"),

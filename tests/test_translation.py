@@ -256,3 +256,98 @@ def test_a_first_line_without_a_tab_is_named(name, tmp_path, capsys):
     (tmp_path / "p.tsv").write_text("English French\na\tb\nc\td\n")
     assert module(name).command(["--data", str(tmp_path / "p.tsv"), "--out", str(tmp_path)]) == 2
     assert "line 1: a sentence, a tab" in capsys.readouterr().err
+
+
+@translation
+def test_evaluate_and_translate_ids_take_each_sentence_by_itself(name):
+    lesson = module(name)
+    params, ids = small_model(lesson), list(zip(SOURCES, TARGETS))
+    single = [(lesson.forward(params, lesson.pad([s]), lesson.pad([t]))[0], len(t) - 1) for s, t in ids]
+    want = sum(loss * count for loss, count in single) / sum(count for _, count in single)
+    assert lesson.evaluate(params, ids, 3) == pytest.approx(want, rel=1e-12)
+    for (words, score, _), source in zip(lesson.translate_ids(params, SOURCES, 3), SOURCES):
+        target = lesson.pad([[lesson.BOS, *words]])
+        assert score == pytest.approx(-lesson.forward(params, lesson.pad([source]), target)[0], rel=1e-9)
+
+
+@translation
+def test_what_the_beam_found_ends_once_and_looked_where_it_says(name):
+    lesson = module(name)
+    for seed in range(10):
+        params = small_model(lesson, seed=seed)
+        for source in SOURCES:
+            ((ids, score, looked),) = lesson.beam_search(params, lesson.pad([source]), 4, 9)
+            assert lesson.EOS not in ids[:-1]
+            target = lesson.pad([[lesson.BOS, *ids]])
+            assert score == pytest.approx(-lesson.forward(params, lesson.pad([source]), target)[0], rel=1e-9)
+            if looked is not None:
+                forced = lesson.forced_attention(params, lesson.pad([source]), target)[:, :, 0]
+                assert np.allclose(looked, forced, rtol=0, atol=1e-12)
+
+
+@translation
+def test_scores_of_translations(name):
+    """measure, by_length: exact matches without <eos>, fifths from short to long."""
+    lesson = module(name)
+    pairs = [("a b c d".split(), "p q r s".split(), ""), (["a"], ["p"], ""), ("a b".split(), "p q".split(), "")]
+    rows = lesson.by_length(pairs, [["p", "q", "r", "x"], ["p"], ["p", "q"]])
+    assert rows[:, 0].tolist() == [1, 2, 4] and rows[:, 2].tolist() == [100, 100, 0]
+
+
+@translation
+def test_measure_counts_whole_sentences(name, monkeypatch):
+    lesson, vocab = module(name), ["<pad>", "<bos>", "<eos>", "<unk>", *"pqrs"]
+    monkeypatch.setattr(lesson, "translate_ids", lambda params, sources, beam: [([4, 5, 6, 7, 2], 0, None)] * 2)
+    pairs = [([], list("pqrs"), ""), ([], list("pqrr"), "")]
+    score, exact, words = lesson.measure({}, vocab, pairs, [([], [])] * 2, 2)
+    assert exact == 50 and words == [list("pqrs")] * 2 and score == lesson.bleu(words, [p[1] for p in pairs])
+
+
+@translation
+def test_a_word_of_the_sources_only_is_no_target(name):
+    lesson = module(name)
+    vocab, V_out = lesson.build_vocab([(["only", "both"], ["both"], "")], {"min_count": 1})
+    ((source, target),) = lesson.encode_pairs([(["only"], ["only"], "")], vocab, V_out)
+    assert source == [vocab.index("only"), lesson.EOS] and target == [lesson.BOS, lesson.UNK, lesson.EOS]
+
+
+@translation
+def test_batches_come_in_random_order_and_mix(name):
+    lesson, rng = module(name), np.random.default_rng(0)
+    ids = [([5] * rng.integers(1, 30), [1, 2]) for _ in range(3000)]
+    first, second = (lesson.batches(ids, 32, np.random.default_rng(seed)) for seed in (1, 2))
+    lengths = [np.mean([len(ids[i][0]) for i in part]) for part in first]
+    assert lengths[:20] != sorted(lengths[:20])
+    assert len({tuple(sorted(part)) for part in first} & {tuple(sorted(part)) for part in second}) < 3
+    found = [sorted(sorted(len(ids[i][0]) for i in part) for part in parts) for parts in (first, second)]
+    assert found[0] != found[1]                             # blocks of 20 batches are sorted, not all
+
+
+@attention
+def test_print_alignment_by_hand(name, monkeypatch, capsys):
+    """Three source words, two target words and <eos>; attention: word 1 to source 2, word 2 to 0, <eos> to 1.
+
+    The links are 2-0 and 0-1, both right: source <eos>, which word 2 looks at most, does not count. The
+    diagonal links 0-0 and 2-1, both wrong. Without the second link A has 2 links and S has 1.
+    """
+    lesson = module(name)
+    alpha = np.array([[0.1, 0.2, 0.6, 0.1], [0.3, 0.1, 0.1, 0.5], [0.1, 0.7, 0.1, 0.1]])[:, :, None]
+    monkeypatch.setattr(lesson, "forced_attention", lambda *args: alpha)
+    pairs = [(list("abc"), list("xy"), "2-0 0-1")]
+    lesson.print_alignment({}, pairs, [([5, 6, 7, 2], [1, 4, 5, 2])])
+    assert "rate 0.000 (of a diagonal 1.000, of the best with one link a word 0.000)" in capsys.readouterr().out
+    lesson.print_alignment({}, [(list("abc"), list("xy"), "2-0")], [([5, 6, 7, 2], [1, 4, 5, 2])])
+    assert "rate 0.333" in (out := capsys.readouterr().out) and "a word 0.333)" in out
+
+
+@attention
+def test_attention_to_large_scores_is_finite(name):
+    lesson, rng = module(name), np.random.default_rng(0)
+    params = lesson.init_params(9, 8, 5, 6, rng)
+    if name == "luong":
+        args = 1e3 * rng.normal(size=(2, 4, 6)), np.zeros((2, 1, 4)), 1e3 * rng.normal(size=(2, 3, 6))
+    else:
+        params["va"] += 1e3
+        args = rng.normal(size=(4, 12, 2)), 9 * rng.normal(size=(4, 6, 2)), np.zeros((4, 2)), np.zeros((6, 2))
+    context, alpha, _ = lesson.attend(params, *args)
+    assert np.isfinite(context).all() and alpha.sum() == pytest.approx(2 * (3 if name == "luong" else 1))
