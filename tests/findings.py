@@ -1,6 +1,6 @@
 """Reproduce the papers' findings at this scale, over several seeds, as Markdown tables.
 
-    python tests/findings.py --jobs 2 --threads 1     all models, three seeds: 17 minutes, two cores
+    python tests/findings.py --jobs 2 --threads 1     all models, three seeds: half an hour, two cores
     python tests/findings.py --seeds 1 --steps 20     a trial of the script, with junk figures
 
 A. the lessons with their default settings    B. the same with as many parameters for all

@@ -120,6 +120,8 @@ def test_the_gate_that_keeps_begins_open(name, key, gate, gates, value):
     params = module(name).init_params(*sizes, np.random.default_rng(0))
     biases = (params[key] if name != "luong" else params[key][:, 5]).reshape(gates, 6)
     assert (biases == np.where(np.arange(gates) == gate, value, 0)[:, None]).all()
+    if name == "luong":
+        assert (params["Wa"] == np.eye(6)).all()            # general begins as dot
 
 
 @lessons
