@@ -106,7 +106,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "every": (200, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
     # The checkpoint keeps the settings above. Those below are free to differ from run to run.
     "load": ("", None, "checkpoint to go on from; with no steps left it only translates"),
-    "out": ("out", None, "folder for the checkpoint and the picture; with --load the same again"),
+    "out": ("out", None, "folder for the checkpoint and picture (with --load: where that is)"),
     "prompt": ("", None, "a sentence to translate"),
     "beam": (2, 1, "hypotheses that the search follows; 1 is greedy, more cost more time"),
 }

@@ -105,7 +105,7 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "every": (100, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
     # The checkpoint keeps the settings above. Those below are free to differ from run to run.
     "load": ("", None, "checkpoint to go on from; with no steps left it only writes a sample"),
-    "out": ("out", None, "folder for the checkpoint and the picture; with --load the same again"),
+    "out": ("out", None, "folder for the checkpoint and picture (with --load: where that is)"),
     "prompt": ("", None, "how each sample begins"),
     "length": (500, 0, "length of the last sample, in tokens"),
     "temperature": (0.7, 0, "of sampling: 0 takes the likeliest, 1 draws as predicted, 2 is wild"),
