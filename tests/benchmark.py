@@ -18,8 +18,11 @@ A training step is forward, backward, clipping and Adam. The tokens counted are 
 counts: all of a language model's, and those of a translation that are not padding. The ratio is
 NumPy's speed divided by PyTorch's. "Products" is the share of NumPy's step that its matrix products
 take when they are timed alone: those that no implementation can avoid, as `products` lists them.
+For --startup NumPy's side is the lesson itself, with all that it reads, counts and prints before
+its first step; PyTorch's reads the same data by the same functions and begins to train.
 """
 import argparse
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -30,6 +33,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -407,6 +411,8 @@ def measure(job):
         import_torch()
     if job["what"] == "rows":
         return time_rows(name, job["V"], steps)
+    if job["what"] == "startup" and side == "numpy":
+        return time_startup(importlib.import_module(name), job["started"])
     lesson, settings, sizes, batches, vocab = load(
         name, job["changes"], 1 if job["what"] == "startup" else 100)
     if job["what"] == "sampling":
@@ -438,6 +444,22 @@ def measure(job):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak / (2**20 if sys.platform == "darwin" else 2**10)        # bytes there, KiB here
     return {"speed": sum(tokens[warm_up:]) / seconds, "seconds": seconds / steps}
+
+
+def time_startup(lesson, started):
+    """-> seconds from `started` to the end of the first step, of the lesson as it runs by default."""
+    class FirstStep(Exception):
+        pass
+
+    class OneStep(lesson.Adam):
+        def update(self, params, grads, lr):
+            super().update(params, grads, lr)
+            raise FirstStep
+    lesson.Adam = OneStep
+    with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(None):
+        with contextlib.suppress(FirstStep):
+            lesson.main(["--out", out])
+        return time.time() - started
 
 
 def time_sampling(lesson, side, settings, sizes, vocab, length):

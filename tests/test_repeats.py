@@ -11,7 +11,7 @@ SHARED = {  # who must have it -> names
         print_baseline new_params gradient_by_lag plot_lags""",
     tuple(WORD): """tokenize detokenize build_vocab encode encode_held_out check_prompt Adam sum_rows score
         print_baseline new_params content_words neighbours plot_words draw""",
-    tuple(TRANSLATION): """tokenize read_pairs read_data build_vocab encode_pairs pad batches sum_rows Adam
+    tuple(TRANSLATION): """cut_word tokenize read_pairs read_data build_vocab encode_pairs pad batches sum_rows Adam
         beam_search translate_ids check_prompt translate bleu evaluate measure by_length
         plot_learning train print_samples main""",
     tuple(WORD + TRANSLATION): "Adam sum_rows",

@@ -150,7 +150,7 @@ def test_no_held_out_source_is_in_training(name):
     lesson = module(name)
     settings = {key: row[0] for key, row in lesson.SETTINGS.items()}
     train, valid = lesson.read_data(settings)
-    assert not {tuple(s) for s, _, _ in train} & {tuple(s) for s, _, _ in valid}
+    assert not {s for s, _, _ in train} & {s for s, _, _ in valid}
     assert len(valid) == 1000 and len(train) + len(valid) == 22000
     assert all(re.fullmatch(r"\d+-\d+( \d+-\d+)*", links) for _, _, links in train)
 
@@ -164,7 +164,7 @@ def test_a_real_pair_file(name, tmp_path, capsys):
     settings = {key: row[0] for key, row in lesson.SETTINGS.items()} | {"data": tmp_path / "fra.txt"}
     train, valid = lesson.read_data(settings)
     assert "left out: 1 pairs with more than 50 tokens" in capsys.readouterr().out
-    assert len({tuple(s) for s, _, _ in valid}) == 4 and len(valid) == 20 and len(train) == 180
+    assert len({s for s, _, _ in valid}) == 4 and len(valid) == 20 and len(train) == 180
     assert not any(map(getattr(lesson, "read_links", lambda pair: ()), train))      # seq2seq has none
     vocab, V_out = lesson.build_vocab(train, settings | {"min_count": 2})
     assert vocab[:4] == lesson.SPECIAL and "go" in vocab[V_out:] and "va" in vocab[4:V_out]
@@ -298,9 +298,9 @@ def test_scores_of_translations(name):
 def test_measure_counts_whole_sentences(name, monkeypatch):
     lesson, vocab = module(name), ["<pad>", "<bos>", "<eos>", "<unk>", *"pqrs"]
     monkeypatch.setattr(lesson, "translate_ids", lambda params, sources, beam: [([4, 5, 6, 7, 2], 0, None)] * 2)
-    pairs = [([], list("pqrs"), ""), ([], list("pqrr"), "")]
+    pairs = [((), tuple("pqrs"), ""), ((), tuple("pqrr"), "")]
     score, exact, words = lesson.measure({}, vocab, pairs, [([], [])] * 2, 2)
-    assert exact == 50 and words == [list("pqrs")] * 2 and score == lesson.bleu(words, [p[1] for p in pairs])
+    assert exact == 50 and words == [tuple("pqrs")] * 2 and score == lesson.bleu(words, [p[1] for p in pairs])
 
 
 @translation
@@ -308,7 +308,7 @@ def test_a_word_of_the_sources_only_is_no_target(name):
     lesson = module(name)
     vocab, V_out = lesson.build_vocab([(["only", "both"], ["both"], "")], {"min_count": 1})
     ((source, target),) = lesson.encode_pairs([(["only"], ["only"], "")], vocab, V_out)
-    assert source == [vocab.index("only"), lesson.EOS] and target == [lesson.BOS, lesson.UNK, lesson.EOS]
+    assert source == (vocab.index("only"), lesson.EOS) and target == (lesson.BOS, lesson.UNK, lesson.EOS)
 
 
 @translation
