@@ -24,7 +24,6 @@ its first step; PyTorch's reads the same data by the same functions and begins t
 import argparse
 import contextlib
 import importlib
-import importlib.metadata
 import importlib.util
 import json
 import math
@@ -654,9 +653,10 @@ def main():
         parser.error(f"no lesson is called {', '.join(sorted(unknown))}")
     language = [name for name in LANGUAGE if name in options.lessons or not options.lessons]
     options.lessons = options.lessons or LANGUAGE + TRANSLATION
+    from importlib.metadata import version          # here: it takes time that --startup would count
     sides = ["numpy", "torch"] if importlib.util.find_spec("torch") else ["numpy"]
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch "
-          f"{importlib.metadata.version('torch') if len(sides) > 1 else 'not installed'}, "
+          f"{version('torch') if len(sides) > 1 else 'not installed'}, "
           f"{os.cpu_count()} CPUs, {platform.platform()}")
     if hasattr(os, "getloadavg"):
         print(f"load average before the start: {os.getloadavg()[0]:.2f}\n")
