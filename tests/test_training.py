@@ -30,8 +30,8 @@ def test_a_sample_goes_on_from_all_the_text_before(name):
 
 
 @lessons
-def test_training_is_this_loop(name, text, tmp_path):
-    """What main keeps, from the steps written down here: lr, clip, dropout, state, order, best."""
+def test_training_is_this_loop(name, text, tmp_path, capsys):
+    """What main keeps, from the steps written down here: lr, clip, dropout, state, order, best; its yardstick."""
     lesson, language = module(name), name in LANGUAGE
     flags = ["--lr", "0.3", "--clip", "0.2", "--seed", "3", "--steps", "70", *small(name), "--batch", "5"]
     flags += [] if name in CHAR else ["--embed", "6"]
@@ -49,6 +49,14 @@ def test_training_is_this_loop(name, text, tmp_path):
         vocab, V_out = lesson.build_vocab(pairs, settings)
         ids, valid = (lesson.encode_pairs(part, vocab, V_out) for part in (pairs, held_out))
         params, parts = lesson.init_params(len(vocab), V_out, 6, 8, rng), [0] * math.ceil(len(ids) / 5)
+    seen, scored = (ids, valid) if language else (
+        [i for _, target in part for i in target[1:]] for part in (ids, valid))
+    common = np.array([list(seen).count(i) + 1 for i in range(len(vocab) if language else V_out)])
+    nats = -np.log(common / common.sum())[list(scored)].mean()
+    yardstick = (f"{nats:.3f}" if name in TRANSLATION else f"{lesson.score(nats):.3f} by" if name in CHAR else
+                 f"{lesson.score(nats):.1f}")
+    (line,) = [line for line in capsys.readouterr().out.split("\n") if line.startswith("to beat")]
+    assert f" {yardstick}" in line
     adam, history, recent = lesson.Adam(params), [], []
     for n in range(70):
         epoch, now = divmod(n, len(parts))

@@ -222,6 +222,54 @@ def test_links_that_point_outside_are_dropped(name, tmp_path):
 
 
 @translation
+def test_beam_search_is_this_search(name):
+    """One sentence, its hypotheses in a list, each read anew: places are given up, the best per word wins."""
+    lesson = module(name)
+
+    def search(params, source, beam, limit):
+        alive, done = [(0.0, [])], []
+        for _ in range(limit):
+            grown = []
+            for total, ids in alive:
+                memory, state = lesson.start(params, lesson.pad([source]))
+                for word in [lesson.BOS, *ids]:
+                    logits, state, _ = lesson.predict(params, memory, state, np.array([word]))
+                log_p = logits[:, 0] - np.log(np.exp(logits[:, 0]).sum())
+                grown += [(total + log_p[word], [*ids, word]) for word in range(2, len(log_p))]
+            grown = sorted(grown, reverse=True)[:beam - len(done)]
+            done += [one for one in grown if one[1][-1] == lesson.EOS]
+            alive = [one for one in grown if one[1][-1] != lesson.EOS]
+        return max((total / len(ids), ids) for total, ids in done or alive)
+
+    finished = 0
+    for seed in range(12):
+        params = small_model(lesson, seed=seed)
+        for beam, limit in ((2, 3), (3, 8)):
+            ((ids, score, _),) = lesson.beam_search(params, lesson.pad([SOURCES[0]]), beam, limit)
+            want, words = search(params, SOURCES[0], beam, limit)
+            assert ids == words and score == pytest.approx(want, abs=1e-12)
+            finished += ids[-1] == lesson.EOS
+    assert 4 < finished                         # both kinds of ending have been seen
+    assert finished < 24
+
+
+@translation
+def test_translations_may_be_twice_as_long_and_ten_words_more(name, monkeypatch):
+    """A limit for up to a hundred sentences at once, of like length, each found again in its place."""
+    lesson, calls = module(name), []
+
+    def found(params, source, beam, limit):
+        calls.append((source.shape, beam, limit))
+        return [(int((column != lesson.PAD).sum()), 0, None) for column in source.T]
+    monkeypatch.setattr(lesson, "beam_search", found)
+    lengths = [1 + i * 7 % 23 for i in range(230)]
+    assert [one[0] for one in lesson.translate_ids({}, [[5] * n for n in lengths], 3)] == lengths
+    assert [shape[1] for shape, _, _ in calls] == [100, 100, 30]
+    assert all(call == ((S, B), 3, 2 * S + 10) for call in calls for (S, B) in call[:1])
+    assert [shape[0] for shape, _, _ in calls] == [sorted(lengths)[n] for n in (99, 199, 229)]
+
+
+@translation
 def test_a_finished_translation_is_preferred_at_the_limit(name):
     """After one word twelve hypotheses hold all words, <eos> among them, likely or not."""
     lesson = module(name)
@@ -338,6 +386,8 @@ def test_print_alignment_by_hand(name, monkeypatch, capsys):
     assert "rate 0.000 (of a diagonal 1.000, of the best with one link a word 0.000)" in capsys.readouterr().out
     lesson.print_alignment({}, [(list("abc"), list("xy"), "2-0")], [([5, 6, 7, 2], [1, 4, 5, 2])])
     assert "rate 0.333" in (out := capsys.readouterr().out) and "a word 0.333)" in out
+    lesson.print_alignment({}, [(list("abc"), list("xy"), "0-0 2-1")], [([5, 6, 7, 2], [1, 4, 5, 2])])
+    assert "of a diagonal 0.000" in capsys.readouterr().out
 
 
 @attention
