@@ -124,13 +124,13 @@ class BadInput(ValueError):
 # words of the translations, then those that only occur in sources. So the softmax, which only ever
 # has to choose a word of the translation, covers the first V_out ids and no more.
 # A tuple can be looked up in a set, and it saves time: Python's garbage collector goes through all
-# lists again and again, and soon leaves out tuples of words or ids. To encode takes half as long.
+# lists again and again, and soon leaves out tuples of words or ids. Encoding takes half the time.
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 
-@functools.cache                        # no word is cut twice: to read takes two thirds as long
+@functools.cache                        # no word is cut twice: reading takes a third less time
 def cut_word(word):
     """What stands between blanks -> list of its tokens, as tokenize tells."""
     return re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|\S", word)
