@@ -847,7 +847,7 @@ def by_length(pairs, words):
     for part in np.array_split(order, min(5, len(order))):
         got, want = [words[i] for i in part], [pairs[i][1] for i in part]
         rows.append((np.mean([len(pairs[i][0]) for i in part]), bleu(got, want),
-                     100 * np.mean([g == w for g, w in zip(got, want)])))
+                     100 * np.mean([tuple(g) == tuple(w) for g, w in zip(got, want)])))
     return np.array(rows)
 
 
@@ -905,7 +905,7 @@ def measure(params, vocab, pairs, ids, beam):
     """Translate pairs -> BLEU, exact matches in %, the translations as token tuples."""
     found = translate_ids(params, [source for source, _ in ids], beam)
     words = [tuple(vocab[i] for i in result[0] if i != EOS) for result in found]
-    exact = np.mean([got == target for got, (_, target, _) in zip(words, pairs)])
+    exact = np.mean([got == tuple(want) for got, (_, want, _) in zip(words, pairs)])
     return bleu(words, [target for _, target, _ in pairs]), 100 * exact, words
 
 

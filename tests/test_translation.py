@@ -335,9 +335,9 @@ def test_what_the_beam_found_ends_once_and_looked_where_it_says(name):
 
 @translation
 def test_scores_of_translations(name):
-    """measure, by_length: exact matches without <eos>, fifths from short to long."""
+    """by_length: fifths from short to long, whether sentences come as lists or as tuples."""
     lesson = module(name)
-    pairs = [("a b c d".split(), "p q r s".split(), ""), (["a"], ["p"], ""), ("a b".split(), "p q".split(), "")]
+    pairs = [("a b c d".split(), "p q r s".split(), ""), (["a"], ("p",), ""), ("a b".split(), "p q".split(), "")]
     rows = lesson.by_length(pairs, [["p", "q", "r", "x"], ["p"], ["p", "q"]])
     assert rows[:, 0].tolist() == [1, 2, 4] and rows[:, 2].tolist() == [100, 100, 0]
 
@@ -345,10 +345,11 @@ def test_scores_of_translations(name):
 @translation
 def test_measure_counts_whole_sentences(name, monkeypatch):
     lesson, vocab = module(name), ["<pad>", "<bos>", "<eos>", "<unk>", *"pqrs"]
-    monkeypatch.setattr(lesson, "translate_ids", lambda params, sources, beam: [([4, 5, 6, 7, 2], 0, None)] * 2)
-    pairs = [((), tuple("pqrs"), ""), ((), tuple("pqrr"), "")]
-    score, exact, words = lesson.measure({}, vocab, pairs, [([], [])] * 2, 2)
-    assert exact == 50 and words == [tuple("pqrs")] * 2 and score == lesson.bleu(words, [p[1] for p in pairs])
+    monkeypatch.setattr(lesson, "translate_ids", lambda params, sources, beam: [([4, 5, 6, 7, 2], 0, None)] * 3)
+    pairs = [((), tuple("pqrs"), ""), ((), list("pqrs"), ""), ((), tuple("pqrr"), "")]
+    score, exact, words = lesson.measure({}, vocab, pairs, [([], [])] * 3, 2)
+    assert exact == pytest.approx(200 / 3) and words == [tuple("pqrs")] * 3
+    assert score == lesson.bleu(words, [target for _, target, _ in pairs])
 
 
 @translation
