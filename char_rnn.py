@@ -554,18 +554,18 @@ def evaluate(params, ids, batch, seq_len):
 
 
 def save(path, info, arrays, adam, state):
-    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
+    """Write a checkpoint: info (plain values, "lesson" among them), arrays (dicts of them by group).
 
     The optimizer's memory goes with them, and from a language model the state carried to the next
     window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever
     the program is killed, path is the old checkpoint or the new one, never half of either.
     """
     # Adam's t and betas are plain values and go to info; its m and v are dicts and go to arrays.
+    info, arrays = dict(info), {**arrays, "state": {str(i): a for i, a in enumerate(state)}}
     for name, value in vars(adam).items():
         (arrays if isinstance(value, dict) else info)[name] = value
-    arrays["state"] = {str(i): array for i, array in enumerate(state)}
     flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")    # two runs may share a folder
+    part = Path(f"{path}.{os.getpid()}.part")       # two runs may share a folder
     try:
         with open(part, "wb") as file:
             np.savez(file, info=json.dumps(info), **flat)

@@ -137,8 +137,8 @@ SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 @functools.cache                        # no word is cut twice: reading takes a third less time
 def cut_word(word):
-    """What stands between blanks -> list of its tokens, as tokenize tells."""
-    return re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|\S", word)
+    """What stands between blanks -> tuple of its tokens, as tokenize tells."""
+    return tuple(re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|\S", word))
 
 
 def tokenize(text):
@@ -222,13 +222,13 @@ def build_vocab(pairs, settings):
     """
     counts = [Counter(word for pair in pairs for word in pair[side]) for side in (0, 1)]
     source, target = ({word for word in count if count[word] >= settings["min_count"]}
-                      for count in counts)
+                      - set(SPECIAL) for count in counts)
     vocab = SPECIAL + sorted(target, key=lambda word: (-counts[1][word], word))
     return vocab + sorted(source - target, key=lambda word: (-counts[0][word], word)), len(vocab)
 
 
 def encode_pairs(pairs, vocab, V_out):
-    """Pairs of tokens -> pairs of id tuples: source + <eos>, <bos> + target + <eos>."""
+    """Pairs as of read_pairs -> pairs of id tuples: source + <eos>, <bos> + target + <eos>."""
     index = {word: i for i, word in enumerate(vocab)}
     outputs = {word: i for word, i in index.items() if i < V_out}
     return [(tuple([index.get(word, UNK) for word in source] + [EOS]),
@@ -251,7 +251,7 @@ def batches(ids, size, rng=None):
     length within each block (as Bahdanau et al. did). Without rng all are sorted, longest last.
     """
     order = list(range(len(ids))) if rng is None else rng.permutation(len(ids)).tolist()
-    block = len(ids) if rng is None else 20 * size
+    block = max(1, len(ids)) if rng is None else 20 * size
     cut = []
     for start in range(0, len(order), block):
         part = sorted(order[start:start + block], key=lambda i: (len(ids[i][0]), len(ids[i][1])))
@@ -368,7 +368,7 @@ def lstm(W, read, state):
     """Run over read (D + 1 + H, T + 1, B) from state (h, c) on, with W (4H, D + 1 + H).
 
     -> hidden (H, T, B), the state after, what lstm_backward needs. Encoder and decoder both use it,
-    each with its own W.
+    each with its own W. h is written into read and all this looks at it: a new read for each call.
     """
     H, saved = len(W) // 4, []
     read[-H:, 0], c = state
@@ -445,8 +445,9 @@ def by_step(states):
 def forward(params, source, target):
     """Source ids (S, B), target ids (T + 1, B) -> mean loss in nats per token, the cache.
 
-    The target is framed by <bos> and <eos>: the decoder reads all but the last (teacher forcing)
-    and is to predict all but the first. Padding counts nothing and is not attended to.
+    A source ends in <eos>, a target is framed by <bos> and <eos>: the decoder reads all but the
+    last (teacher forcing) and is to predict all but the first. Padding counts nothing and is not
+    attended to.
     """
     T, B = len(target) - 1, target.shape[1]
     hbar, hide, state, encoded = encode(params, source)
@@ -617,12 +618,12 @@ class Adam:
     m is a running mean of the gradient and v of its square. Both start at zero, so after t steps
     their weights add up to 1 - beta^t only; dividing by that makes them true averages.
 
-    The sparse gradient of E, (ids, rows), touches those rows only: m, v and the parameters of all
-    others stay as they are, where dense Adam would let their m and v decay and go on moving them.
-    That is wanted: a word that did not occur has given no evidence, and the work does not grow with
-    V. Each row counts its own steps t. With one count for all, a word met late would find the
-    correction used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too
-    long.
+    The sparse gradient of E, (ids, rows), each id once, touches those rows only: m, v and the
+    parameters of all others stay as they are, where dense Adam would let their m and v decay and go
+    on moving them. That is wanted: a word that did not occur has given no evidence, and the work
+    does not grow with V. Each row counts its own steps t. With one count for all, a word met late
+    would find the correction used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) =
+    3.2 times too long.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -738,7 +739,8 @@ def check_prompt(prompt, vocab, min_count):
 def translate(params, vocab, sentence, beam):
     """A sentence -> the words of its translation, and the attention (T, S), or None without one.
 
-    Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>.
+    Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>; a
+    translation that did not end within twice as many words and 10 is cut off, without <eos>.
     Words that vocab lacks are read as <unk>; with min_count 1 its vector has learned nothing.
     """
     (source, _), = encode_pairs([(tokenize(sentence), [], "")], vocab, len(params["Wy"]))
@@ -910,18 +912,18 @@ def measure(params, vocab, pairs, ids, beam):
 
 
 def save(path, info, arrays, adam, state):
-    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
+    """Write a checkpoint: info (plain values, "lesson" among them), arrays (dicts of them by group).
 
     The optimizer's memory goes with them, and from a language model the state carried to the next
     window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever
     the program is killed, path is the old checkpoint or the new one, never half of either.
     """
     # Adam's t and betas are plain values and go to info; its m and v are dicts and go to arrays.
+    info, arrays = dict(info), {**arrays, "state": {str(i): a for i, a in enumerate(state)}}
     for name, value in vars(adam).items():
         (arrays if isinstance(value, dict) else info)[name] = value
-    arrays["state"] = {str(i): array for i, array in enumerate(state)}
     flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")    # two runs may share a folder
+    part = Path(f"{path}.{os.getpid()}.part")       # two runs may share a folder
     try:
         with open(part, "wb") as file:
             np.savez(file, info=json.dumps(info), **flat)

@@ -469,12 +469,12 @@ class Adam:
     m is a running mean of the gradient and v of its square. Both start at zero, so after t steps
     their weights add up to 1 - beta^t only; dividing by that makes them true averages.
 
-    The sparse gradient of E, (ids, rows), touches those rows only: m, v and the parameters of all
-    others stay as they are, where dense Adam would let their m and v decay and go on moving them.
-    That is wanted: a word that did not occur has given no evidence, and the work does not grow with
-    V. Each row counts its own steps t. With one count for all, a word met late would find the
-    correction used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too
-    long.
+    The sparse gradient of E, (ids, rows), each id once, touches those rows only: m, v and the
+    parameters of all others stay as they are, where dense Adam would let their m and v decay and go
+    on moving them. That is wanted: a word that did not occur has given no evidence, and the work
+    does not grow with V. Each row counts its own steps t. With one count for all, a word met late
+    would find the correction used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) =
+    3.2 times too long.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -643,18 +643,18 @@ def evaluate(params, ids, batch, seq_len):
 
 
 def save(path, info, arrays, adam, state):
-    """Write a checkpoint: info, a dict of plain values, and arrays, dicts of arrays by group.
+    """Write a checkpoint: info (plain values, "lesson" among them), arrays (dicts of them by group).
 
     The optimizer's memory goes with them, and from a language model the state carried to the next
     window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever
     the program is killed, path is the old checkpoint or the new one, never half of either.
     """
     # Adam's t and betas are plain values and go to info; its m and v are dicts and go to arrays.
+    info, arrays = dict(info), {**arrays, "state": {str(i): a for i, a in enumerate(state)}}
     for name, value in vars(adam).items():
         (arrays if isinstance(value, dict) else info)[name] = value
-    arrays["state"] = {str(i): array for i, array in enumerate(state)}
     flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")    # two runs may share a folder
+    part = Path(f"{path}.{os.getpid()}.part")       # two runs may share a folder
     try:
         with open(part, "wb") as file:
             np.savez(file, info=json.dumps(info), **flat)

@@ -84,6 +84,21 @@ def test_an_explosion_stays_in_adams_memory(name):
     assert 0 < steps[3100] < 0.5 and 0 < steps[3600] < 0.5      # too short, for hundreds
 
 
+@lessons
+def test_a_checkpoint_comes_back_and_leaves_its_arguments_alone(name, tmp_path):
+    lesson = module(name)
+    params = {"E": np.arange(6.0).reshape(3, 2), "b": np.ones(2, np.float32)}
+    adam, info, arrays = lesson.Adam(params), {"lesson": name, "step": 7}, {"params": params}
+    lesson.save(str(tmp_path / "x.npz"), info, arrays, adam, (np.eye(2),))
+    assert info == {"lesson": name, "step": 7} and list(arrays) == ["params"]
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
+    found, groups = lesson.restore(str(tmp_path / "x.npz"))
+    assert found == info | {"t": 0, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    for array, wanted in [(groups["params"]["E"], params["E"]), (groups["m"]["b"], adam.m["b"]),
+                          (groups["params"]["b"], params["b"]), (groups["state"]["0"], np.eye(2))]:
+        assert array.dtype == wanted.dtype and np.array_equal(array, wanted)
+
+
 @language
 def test_pick_draws_from_the_softmax(name):
     pick, rng = module(name).pick, np.random.default_rng(0)

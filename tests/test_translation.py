@@ -361,6 +361,20 @@ def test_a_word_of_the_sources_only_is_no_target(name):
 
 
 @translation
+def test_special_words_in_ready_made_pairs_keep_their_ids(name):
+    lesson = module(name)
+    pairs = [(["a", "<unk>"], ["<eos>", "p", "<unk>"], "")] * 2
+    vocab, V_out = lesson.build_vocab(pairs, {"min_count": 1})
+    assert vocab == [*lesson.SPECIAL, "p", "a"] and V_out == 5
+    assert lesson.encode_pairs([(["<unk>", "b"], ["<unk>"], "")], vocab, V_out) == [((3, 3, 2), (1, 3, 2))]
+
+
+@translation
+def test_nothing_to_translate_is_translated_into_nothing(name):
+    assert module(name).translate_ids({}, [], 2) == []
+
+
+@translation
 def test_batches_come_in_random_order_and_mix(name):
     lesson, rng = module(name), np.random.default_rng(0)
     ids = [([5] * rng.integers(1, 30), [1, 2]) for _ in range(3000)]
