@@ -51,13 +51,13 @@ What a default run prints at the end (seed 0, two cores, 105 seconds)
 
 Papers, and where this file departs from them
     Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
-        translate": section 3 (equations 5 to 7) and appendix A.1 and A.2. Biases are added where
-        the paper omits them. One E serves both languages, where the paper has two. First values:
-        recurrent matrices orthogonal and va zero as in the paper, the others with variance 1 /
-        columns (E 0.1^2) where the paper has 0.01^2 (Wa and Ua 0.001^2: with that the attention
-        starts late, and three seeds end with alignment error rates of 0.14, 0.27 and 0.23), the
-        biases of the encoders' update gates 2. The norm is clipped to 1 as there (Pascanu et al.
-        2013). The beam ends with the highest log p per token, as in seq2seq.py.
+        translate": section 3 (equations 5 and 6) and appendix A.1 and A.2 (equation 7). Biases are
+        added where the paper omits them. One E serves both languages, where the paper has two.
+        First values: recurrent matrices orthogonal and va zero as in the paper, the others with
+        variance 1 / columns (E 0.1^2) where the paper has 0.01^2 (Wa and Ua 0.001^2: with that the
+        attention starts late, and three seeds end with alignment error rates of 0.14, 0.27 and
+        0.23), the biases of the encoders' update gates 2. The norm is clipped to 1 as there
+        (Pascanu et al. 2013). The beam ends with the highest log p per token, as in seq2seq.py.
     Och & Ney 2003: the alignment error rate. Papineni et al. 2002: BLEU.
     Kingma & Ba 2015: Adam, with sparse updates of E as in word_rnn.py, where Bahdanau et al. have
         Adadelta.
@@ -469,9 +469,10 @@ def predict(params, memory, state, words):
 
 # %% 4. Backward
 # The rules are those of the lessons before: product, sum, elementwise, used twice, look-up, softmax
-# with cross-entropy. New is the softmax *inside* the network. alpha = softmax(e) has the derivative
-# dalpha_j / de_k = alpha_j * ([j = k] - alpha_k), so
-#   de_k = sum_j dalpha_j * alpha_j * ([j = k] - alpha_k)
+# with cross-entropy. New is the softmax *inside* the network, alpha = softmax(e). The derivative of
+# alpha_j with respect to e_k is alpha_j * (1 - alpha_k) for j = k and alpha_j * (0 - alpha_k) for
+# the others, so e_k has the gradient, the sum over all alpha_j,
+#   de_k = alpha_k * dalpha_k - sum_j dalpha_j * alpha_j * alpha_k
 #        = alpha_k * (dalpha_k - sum_j dalpha_j * alpha_j).
 # With cross-entropy behind it, dalpha is -1 / alpha at the target and 0 elsewhere, so the sum is -1
 # and alpha - onehot is left. Here every alpha_j matters, and the sum stays: each weight's gradient
@@ -947,7 +948,7 @@ def measure(params, vocab, pairs, ids, beam):
 
 
 def save(path, info, arrays, adam, state):
-    """Write a checkpoint: info (plain values, "lesson" among them), arrays (dicts of them by group).
+    """Write a checkpoint: info (plain values, "lesson" among them) and arrays (dicts by group).
 
     The optimizer's memory goes with them, and from a language model the state carried to the next
     window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever

@@ -554,7 +554,7 @@ def evaluate(params, ids, batch, seq_len):
 
 
 def save(path, info, arrays, adam, state):
-    """Write a checkpoint: info (plain values, "lesson" among them), arrays (dicts of them by group).
+    """Write a checkpoint: info (plain values, "lesson" among them) and arrays (dicts by group).
 
     The optimizer's memory goes with them, and from a language model the state carried to the next
     window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever

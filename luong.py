@@ -24,7 +24,7 @@ Contents
     8. Training        evaluation, checkpoint, command line
 
 Notation, as in seq2seq.py; new or different here:
-    c  cell of an LSTM (H, B)    N  rows by sentence: step t of sentence b is row b * T + t
+    c  cell of an LSTM (H, B)    N  rows by sentence: step t = 0 .. of sentence b is row b * T + t
     hbar[s]  encoder states (H, B)    h[t]  decoder states (H, B)    alpha[t, s]  attention weights
     W_enc, W_dec (4H, D + 1 + H)  Wx, b and Wh of char_lstm.py side by side
     Wc (H, 2H)   Wy (V_out, H)
@@ -351,8 +351,8 @@ def step(W, read, c_prev, h):
     -> c (H, B), what step_backward needs; h (H, B) is filled in.
     """
     H, B = c_prev.shape
-    # [Wx b Wh] @ [vector; 1; h] is Wx @ vector + b + Wh @ h: one product adds up all three. That is
-    # 3 to 4 % faster than Wx @ vector for all steps at once and two additions.
+    # [Wx b Wh] @ [word; 1; h], word a column of E, is Wx @ word + b + Wh @ h: one product adds up
+    # all three. That is 3 to 4 % faster than Wx @ word for all steps at once and two additions.
     a = W @ read
     gates = sigmoid(a[:3 * H], out=a[:3 * H])       # open (1) or shut (0), for every unit by itself
     i, f, o = gates.reshape(3, H, B)
@@ -438,7 +438,7 @@ def by_sentence(states):
 
 
 def by_step(states):
-    """States (B, T, H) -> (T, H, B), as the recurrence has them."""
+    """Gradients of states (B, T, H) -> (T, H, B), as lstm_backward takes them."""
     return np.ascontiguousarray(states.transpose(1, 2, 0))
 
 
@@ -483,9 +483,10 @@ def predict(params, memory, state, words):
 
 
 # %% 4. Backward
-# The rules are those of the lessons before. The softmax inside the network, as in bahdanau.py:
-# alpha = softmax(e) has the derivative dalpha_j / de_k = alpha_j * ([j = k] - alpha_k), so
-#   de_k = alpha_k * (dalpha_k - sum_j dalpha_j alpha_j),
+# The rules are those of the lessons before. The softmax inside the network, as in bahdanau.py: the
+# derivative of alpha_j with respect to e_k is alpha_j * (1 - alpha_k) for j = k, and for all others
+# alpha_j * (0 - alpha_k), so
+#   de_k = alpha_k * (dalpha_k - sum_j dalpha_j * alpha_j),
 # each weight's gradient as far as it differs from the weighted mean of all. At the output, the loss
 # looks at the target alone: nats = log(sum_j exp(y_j)) - y_target gives dy = p - onehot.
 #
@@ -512,7 +513,7 @@ def step_backward(W, dstate, kept, da):
     # forward: gates = i, f, o = sigmoid(a[:3H]), g = tanh(a[3H:])
     da[:len(gates)] *= sigmoid_slope(gates)
     dg *= tanh_slope(g)
-    # forward: a = W @ [vector; 1; h_prev]. Only h_prev's part is needed now, by the step before.
+    # forward: a = W @ [word; 1; h_prev]. Only h_prev's part is needed now, by the step before.
     return W[:, -len(g):].T @ da, dc_prev
 
 
@@ -912,7 +913,7 @@ def measure(params, vocab, pairs, ids, beam):
 
 
 def save(path, info, arrays, adam, state):
-    """Write a checkpoint: info (plain values, "lesson" among them), arrays (dicts of them by group).
+    """Write a checkpoint: info (plain values, "lesson" among them) and arrays (dicts by group).
 
     The optimizer's memory goes with them, and from a language model the state carried to the next
     window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever

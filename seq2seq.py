@@ -26,7 +26,7 @@ Notation
     x[t]  source ids (B,), t = 1 .. S    y[t]  target ids (B,), t = 1 .. T, and y[0] = <bos>
     h, hidden  states of encoder, decoder (H, B), a column a sentence    c  summary (H, B)
     E (V, D), a row a word; E[ids] below stands for these rows as columns, (D, B)
-    N  columns, where all steps stand side by side: step t of sentence b is column t * B + b
+    N  columns, where all steps stand side by side: step t = 0 .. of sentence b is column t * B + b
     Wx_, Wh_, b_ + enc, dec  (3H, D), (3H, H), (3H, 1)    Wc_dec (3H, H)    Wc, Wb (H, H)
     Oh (2M, H)   Oy (2M, D)   Oc (2M, H)   bo (2M, 1)   Wy (V_out, M)   by (V_out, 1)
     d<name>  the gradient of the loss with respect to <name>, of the same shape
@@ -430,9 +430,9 @@ def predict(params, memory, state, words):
 # %% 4. Backward
 # The rules are those of the language models: product, sum, elementwise, used twice, look-up, and
 # softmax with cross-entropy: nats = log(sum_j exp(y_j)) - y_target, so d nats / dy_i is
-# exp(y_i) / sum_j exp(y_j) - [i = target]: dy = p - onehot, times the token's weight. New is how
-# far they reach: from the last word of the translation back through the decoder, over the bridge,
-# and through the encoder to the first word of the source.
+# exp(y_i) / sum_j exp(y_j), less 1 at the target: dy = p - onehot, times the token's weight. New is
+# how far they reach: from the last word of the translation back through the decoder, over the
+# bridge, and through the encoder to the first word of the source.
 #
 # Two things are used in many places, so their gradients are sums of many parts:
 #   c   in the readout of every step (Oc), in both gates and the candidate of every decoder step
@@ -814,7 +814,7 @@ def measure(params, vocab, pairs, ids, beam):
 
 
 def save(path, info, arrays, adam, state):
-    """Write a checkpoint: info (plain values, "lesson" among them), arrays (dicts of them by group).
+    """Write a checkpoint: info (plain values, "lesson" among them) and arrays (dicts by group).
 
     The optimizer's memory goes with them, and from a language model the state carried to the next
     window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever
