@@ -1070,6 +1070,9 @@ def train(info, arrays, ids, valid, valid_pairs, path):
         print(f"{info['step']:>5}/{settings['steps']:<6} {train_nats:9.3f} {nats:9.3f}  "
               f"BLEU {score:.1f}, gradient norm {norm:.2f}, {tokens / seconds:,.0f} tokens/s, "
               f"{left // 60}:{left % 60:02} left")
+    # After Ctrl-C no loss has yet shown whether the last update left anything finite.
+    total = sum(float(param.sum()) for param in params.values())
+    check_finite(total, info["step"], settings["lr"])
     save(path, info, arrays, adam, ())
     if not interrupts:
         signal.signal(signal.SIGINT, before)
@@ -1177,8 +1180,10 @@ def command(argv=None):
         return 141
     except KeyboardInterrupt:
         return 130
-    except (BadInput, MemoryError) as error:
+    except BadInput as error:
         message = error
+    except MemoryError:
+        message = "not enough memory for these sizes; make them smaller, or take less data"
     except ImportError as error:                # Matplotlib draws last, when all else is done
         message = f"{error}, so there is no picture; the rest is done: pip install matplotlib"
     except OSError as error:

@@ -788,6 +788,9 @@ def train(info, arrays, ids, valid, path, options):
             rng = np.random.default_rng([settings["seed"], info["step"]])
             print(indent(sample(params, info["vocab"], options["prompt"], 150,
                                 options["temperature"], rng), " | "))
+    # After Ctrl-C no loss has yet shown whether the last update left anything finite.
+    total = sum(float(param.sum()) for param in params.values())
+    check_finite(total, info["step"], settings["lr"])
     save(path, info, arrays, adam, state)
     if not interrupts:
         signal.signal(signal.SIGINT, before)
@@ -872,8 +875,10 @@ def command(argv=None):
         return 141
     except KeyboardInterrupt:
         return 130
-    except (BadInput, MemoryError) as error:
+    except BadInput as error:
         message = error
+    except MemoryError:
+        message = "not enough memory for these sizes; make them smaller, or take less data"
     except ImportError as error:                # Matplotlib draws last, when all else is done
         message = f"{error}, so there is no picture; the rest is done: pip install matplotlib"
     except OSError as error:

@@ -484,6 +484,31 @@ def test_a_translation_lesson_alone_in_a_folder(name, tmp_path):
     assert done.returncode == 2 and "en_fr.tsv" in done.stderr and "--data" in done.stderr
 
 
+@lessons
+def test_ctrl_c_after_an_overflow_keeps_the_checkpoint(name, text, tmp_path, capsys, monkeypatch):
+    lesson, checkpoint = module(name), tmp_path / f"{name}.npz"
+    flags = ["--data", str(text), "--out", str(tmp_path), *small(name)]
+    assert lesson.command([*flags, "--steps", "1"]) == 0
+    good, update = checkpoint.read_bytes(), lesson.Adam.update
+
+    def overflow(*args):
+        update(*args)
+        signal.raise_signal(signal.SIGINT)
+    monkeypatch.setattr(lesson.Adam, "update", overflow)
+    capsys.readouterr()
+    assert lesson.command([*flags, "--steps", "9", "--lr", "1e300"]) == 2
+    assert "not finite" in capsys.readouterr().err and checkpoint.read_bytes() == good
+
+
+@lessons
+def test_full_memory_is_told(name, capsys, monkeypatch):
+    def full(_):
+        raise MemoryError
+    monkeypatch.setattr(module(name), "main", full)
+    assert module(name).command([]) == 2
+    assert "not enough memory" in capsys.readouterr().err
+
+
 def test_luong_scores(tmp_path, capsys):
     lesson = module("luong")
     (tmp_path / "p.tsv").write_text("".join(PAIRS[:120]), encoding="utf-8")
