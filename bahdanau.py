@@ -1204,6 +1204,7 @@ if __name__ == "__main__":
 #     python bahdanau.py --data data/crow.txt --steps 400
 #         the story by heart: every line answered by the next
 #     python bahdanau.py --hidden 32 --steps 600
-#         BLEU 66: as good as seq2seq.py, with a sixth of its units and a third of its steps
+#         BLEU 66, as seq2seq.py has with six times the units and three times the steps; but 40 %
+#         exact, not 57, and an alignment error rate that is still a diagonal's
 #     python bahdanau.py --load out/bahdanau.npz --beam 10 --prompt "the wolf sleeps ."
 #         a wide beam, the same translation
