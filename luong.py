@@ -1147,8 +1147,8 @@ def command(argv=None):
         return 130
     except BadInput as error:
         message = error
-    except MemoryError:
-        message = "not enough memory for these sizes; make them smaller, or take less data"
+    except MemoryError as error:                # Python's own has no text
+        message = f"{str(error) or 'out of memory'}; take smaller sizes or less data"
     except ImportError as error:                # Matplotlib draws last, when all else is done
         message = f"{error}, so there is no picture; the rest is done: pip install matplotlib"
     except OSError as error:
