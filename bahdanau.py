@@ -471,7 +471,7 @@ def predict(params, memory, state, words):
 # The rules are those of the lessons before: product, sum, elementwise, used twice, look-up, softmax
 # with cross-entropy. New is the softmax *inside* the network, alpha = softmax(e). The derivative of
 # alpha_j with respect to e_k is alpha_j * (1 - alpha_k) for j = k and alpha_j * (0 - alpha_k) for
-# the others, so e_k has the gradient, the sum over all alpha_j,
+# the others. e_k acts through every alpha_j, so its gradient is a sum over all j:
 #   de_k = alpha_k * dalpha_k - sum_j dalpha_j * alpha_j * alpha_k
 #        = alpha_k * (dalpha_k - sum_j dalpha_j * alpha_j).
 # With cross-entropy behind it, dalpha is -1 / alpha at the target and 0 elsewhere, so the sum is -1
@@ -1018,7 +1018,7 @@ def command_line(argv):
 
 
 def check_finite(value, step, lr):
-    """BadInput if the loss or the gradient's norm has run away."""
+    """BadInput if a loss, the gradient's norm or the parameters' sum has run away."""
     if not math.isfinite(value):
         raise BadInput(f"the loss is not finite any more at step {step}; train anew "
                        f"with --lr {lr / 3:.2g}; a checkpoint saved before is kept")

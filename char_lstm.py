@@ -674,7 +674,7 @@ def command_line(argv):
 
 
 def check_finite(value, step, lr):
-    """BadInput if the loss or the gradient's norm has run away."""
+    """BadInput if a loss, the gradient's norm or the parameters' sum has run away."""
     if not math.isfinite(value):
         raise BadInput(f"the loss is not finite any more at step {step}; train anew "
                        f"with --lr {lr / 3:.2g}; a checkpoint saved before is kept")

@@ -24,7 +24,7 @@ Contents
     8. Training        evaluation, checkpoint, command line
 
 Notation, as in seq2seq.py; new or different here:
-    c  cell of an LSTM (H, B)    N  rows by sentence: step t = 0 .. of sentence b is row b * T + t
+    c  cell of an LSTM (H, B)    N  rows: step t of sentence b, t from 0, is row b * T + t
     hbar[s]  encoder states (H, B)    h[t]  decoder states (H, B)    alpha[t, s]  attention weights
     W_enc, W_dec (4H, D + 1 + H)  Wx, b and Wh of char_lstm.py side by side
     Wc (H, 2H)   Wy (V_out, H)
@@ -983,7 +983,7 @@ def command_line(argv):
 
 
 def check_finite(value, step, lr):
-    """BadInput if the loss or the gradient's norm has run away."""
+    """BadInput if a loss, the gradient's norm or the parameters' sum has run away."""
     if not math.isfinite(value):
         raise BadInput(f"the loss is not finite any more at step {step}; train anew "
                        f"with --lr {lr / 3:.2g}; a checkpoint saved before is kept")

@@ -26,7 +26,7 @@ Notation
     x[t]  source ids (B,), t = 1 .. S    y[t]  target ids (B,), t = 1 .. T, and y[0] = <bos>
     h, hidden  states of encoder, decoder (H, B), a column a sentence    c  summary (H, B)
     E (V, D), a row a word; E[ids] below stands for these rows as columns, (D, B)
-    N  columns, where all steps stand side by side: step t = 0 .. of sentence b is column t * B + b
+    N  columns of all steps side by side: step t of sentence b, t from 0, is column t * B + b
     Wx_, Wh_, b_ + enc, dec  (3H, D), (3H, H), (3H, 1)    Wc_dec (3H, H)    Wc, Wb (H, H)
     Oh (2M, H)   Oy (2M, D)   Oc (2M, H)   bo (2M, 1)   Wy (V_out, M)   by (V_out, 1)
     d<name>  the gradient of the loss with respect to <name>, of the same shape
@@ -884,7 +884,7 @@ def command_line(argv):
 
 
 def check_finite(value, step, lr):
-    """BadInput if the loss or the gradient's norm has run away."""
+    """BadInput if a loss, the gradient's norm or the parameters' sum has run away."""
     if not math.isfinite(value):
         raise BadInput(f"the loss is not finite any more at step {step}; train anew "
                        f"with --lr {lr / 3:.2g}; a checkpoint saved before is kept")
