@@ -52,7 +52,7 @@ What a default run prints at the end (seed 0, two cores, 105 seconds)
 Papers, and where this file departs from them
     Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
         translate": section 3 (equations 5 and 6) and appendix A.1 and A.2 (equation 7). Biases are
-        added where the paper omits them. One E serves both languages, where the paper has two.
+        added to gates, candidate and readout. One E serves both languages, where the paper has two.
         First values: recurrent matrices orthogonal and va zero as in the paper, the others with
         variance 1 / columns (E 0.1^2) where the paper has 0.01^2 (Wa and Ua 0.001^2: with that the
         attention starts late, and three seeds end with alignment error rates of 0.14, 0.27 and
@@ -84,7 +84,7 @@ import numpy as np
 
 # The C library of Linux gives the memory of a freed large array back to the system, and to get it
 # again costs page faults: a tenth of char_rnn.py's training, less elsewhere. Having seen an array
-# of 31 MB come and go, it keeps the memory of all that are smaller.
+# of 31 MB come and go, it keeps the memory of all that are smaller, up to 62 MB that lie free.
 freed = np.empty(31 * 2**20, np.uint8)
 del freed                               # a notebook would show and keep a value without a name
 
@@ -124,13 +124,13 @@ class BadInput(ValueError):
 # words of the translations, then those that only occur in sources. So the softmax, which only ever
 # has to choose a word of the translation, covers the first V_out ids and no more.
 # A tuple can be looked up in a set, and it saves time: Python's garbage collector goes through all
-# lists again and again, and soon leaves out tuples of words or ids. Encoding takes half the time.
+# lists again and again, and soon leaves out tuples of words or ids: encoding takes a third less.
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 
-@functools.cache                        # no word is cut twice: reading takes a third less time
+@functools.cache                        # no word is cut twice: that halves the time of reading
 def cut_word(word):
     """What stands between blanks -> tuple of its tokens, as tokenize tells."""
     return tuple(re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|\S", word))
@@ -213,7 +213,8 @@ def read_data(settings):
 def build_vocab(pairs, settings):
     """Training pairs -> the vocabulary in id order, and V_out, the number of ids the output covers.
 
-    Words seen less than min_count times are left to <unk>.
+    Words seen less than min_count times, in sources and in translations each by themselves, are
+    left to <unk> there.
     """
     counts = [Counter(word for pair in pairs for word in pair[side]) for side in (0, 1)]
     source, target = ({word for word in count if count[word] >= settings["min_count"]}
@@ -700,13 +701,13 @@ class Adam:
 # long sentences are harder. Beam search softens that: it follows several beginnings at once.
 
 def beam_search(params, source, beam, limit):
-    """Source ids (S, B) -> per sentence (ids, score, attention (T, S) or None), ids with <eos>.
+    """Source ids (S, B) -> per sentence (ids, score, attention (T, S) or None).
 
     Each sentence has `beam` hypotheses. In every step all their continuations compete, and the best
     stay, as many as are not finished yet. Those that end in <eos> are finished and give up their
-    place. The search stops when all are finished, or after `limit` words; the best is the one with
-    the highest log-probability per word, <eos> counted, and unfinished ones count only if nothing
-    was finished. With beam 1 this is greedy search.
+    place. The search stops when all are finished, or after `limit` words, 1 or more; the best is
+    the one with the highest log-probability per word, <eos> counted, and unfinished ones, without
+    <eos>, count only if nothing was finished. With beam 1 this is greedy search.
     """
     B = source.shape[1]
     memory, state = start(params, np.repeat(source, beam, axis=1))      # column b * beam + k
@@ -774,7 +775,7 @@ def translate(params, vocab, sentence, beam):
     """A sentence -> the words of its translation, and the attention (T, S), or None without one.
 
     Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>; a
-    translation that did not end within twice as many words and 10 is cut off, without <eos>.
+    translation that did not end within twice as many tokens and 12 is cut off, without <eos>.
     Words that vocab lacks are read as <unk>; with min_count 1 its vector has learned nothing.
     """
     (source, _), = encode_pairs([(tokenize(sentence), [], "")], vocab, len(params["Wy"]))
@@ -1124,7 +1125,7 @@ def main(argv=None):
             arrays["params"] = init_params(len(vocab), V_out, settings["embed"], settings["hidden"],
                                            rng, **score)
         if info["checksum"] != checksum:
-            raise BadInput("the checkpoint was trained on other pairs; name those with --data")
+            raise BadInput("the checkpoint was made with other pairs; give its --data and --valid")
         # Scores on the way are of the first held-out pairs: put all lengths among them.
         order = np.random.default_rng(settings["seed"]).permutation(len(held_out))
         held_out = [held_out[i] for i in order]

@@ -70,7 +70,7 @@ import numpy as np
 
 # The C library of Linux gives the memory of a freed large array back to the system, and to get it
 # again costs page faults: a tenth of char_rnn.py's training, less elsewhere. Having seen an array
-# of 31 MB come and go, it keeps the memory of all that are smaller.
+# of 31 MB come and go, it keeps the memory of all that are smaller, up to 62 MB that lie free.
 freed = np.empty(31 * 2**20, np.uint8)
 del freed                               # a notebook would show and keep a value without a name
 
@@ -770,7 +770,7 @@ def main(argv=None):
             rng = np.random.default_rng(settings["seed"])
             arrays["params"] = new_params(settings, info["vocab"], rng)
         if info["checksum"] != checksum:
-            raise BadInput("the checkpoint was trained on another text; name that one with --data")
+            raise BadInput("the checkpoint was made with another text; give its --data and --valid")
         ids, valid = encode(tokens, info["vocab"]), encode_held_out(held_out, info["vocab"])
         if len(ids) < 3:
             raise BadInput(f"the text has only {len(ids)} tokens; give a longer one with --data")

@@ -8,7 +8,7 @@ translation from c, word by word. Nothing tells them which word belongs to which
     python seq2seq.py --data data/crow.txt --steps 400                answer each line by the next
 
 New since the word lessons: sentence pairs, masks for padding, two networks and the bridge between
-them, teacher forcing, maxout, beam search, BLEU. `diff word_gru.py seq2seq.py` shows what stayed.
+them, teacher forcing, maxout, beam search, BLEU. `diff word_gru.py seq2seq.py` shows it.
 
 Contents
     1. Data            pairs -> vocabulary -> batches of like length
@@ -29,7 +29,8 @@ Notation
     N  columns of all steps side by side: step t of sentence b, t from 0, is column t * B + b
     Wx_, Wh_, b_ + enc, dec  (3H, D), (3H, H), (3H, 1)    Wc_dec (3H, H)    Wc, Wb (H, H)
     Oh (2M, H)   Oy (2M, D)   Oc (2M, H)   bo (2M, 1)   Wy (V_out, M)   by (V_out, 1)
-    d<name>  the gradient of the loss with respect to <name>, of the same shape
+    d<name>  the gradient of the loss with respect to <name>, of the same shape, but for dvectors,
+             which has a row a word
 
 The model (gru(Wh, a, h) is z * h + (1 - z) * n as in char_gru.py, with
            r, z = sigmoid(a[rz] + Wh[rz] @ h) and n = tanh(a[n] + Wh[n] @ (r * h)))
@@ -55,9 +56,9 @@ Papers, and where this file departs from them
         authors' code; in the appendix the decoder's acts after it, and on c too. One E serves
         both languages, where the paper has two. The paper scored phrase pairs; to translate with
         the network alone and a beam is Sutskever et al. 2014, but here the beam ends with the
-        highest log p per token, for log p alone would favour short translations. Biases are added.
-        First values: recurrent matrices orthogonal as in the paper, the others with variance
-        1 / columns (E 0.1^2) where the paper has 0.01^2.
+        highest log p per token, for log p alone would favour short translations. Biases are
+        added to gates, candidates and readout. First values: recurrent matrices orthogonal as in
+        the paper, the others with variance 1 / columns (E 0.1^2) where the paper has 0.01^2.
     Papineni et al. 2002: BLEU. Goodfellow et al. 2013: maxout.
     Pascanu et al. 2013, Algorithm 1: clipping. Kingma & Ba 2015: Adam, with sparse updates of E as
         in word_rnn.py, where Cho et al. have Adadelta.
@@ -84,7 +85,7 @@ import numpy as np
 
 # The C library of Linux gives the memory of a freed large array back to the system, and to get it
 # again costs page faults: a tenth of char_rnn.py's training, less elsewhere. Having seen an array
-# of 31 MB come and go, it keeps the memory of all that are smaller.
+# of 31 MB come and go, it keeps the memory of all that are smaller, up to 62 MB that lie free.
 freed = np.empty(31 * 2**20, np.uint8)
 del freed                               # a notebook would show and keep a value without a name
 
@@ -124,13 +125,13 @@ class BadInput(ValueError):
 # words of the translations, then those that only occur in sources. So the softmax, which only ever
 # has to choose a word of the translation, covers the first V_out ids and no more.
 # A tuple can be looked up in a set, and it saves time: Python's garbage collector goes through all
-# lists again and again, and soon leaves out tuples of words or ids. Encoding takes half the time.
+# lists again and again, and soon leaves out tuples of words or ids: encoding takes a third less.
 
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 
-@functools.cache                        # no word is cut twice: reading takes a third less time
+@functools.cache                        # no word is cut twice: that halves the time of reading
 def cut_word(word):
     """What stands between blanks -> tuple of its tokens, as tokenize tells."""
     return tuple(re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|\S", word))
@@ -213,7 +214,8 @@ def read_data(settings):
 def build_vocab(pairs, settings):
     """Training pairs -> the vocabulary in id order, and V_out, the number of ids the output covers.
 
-    Words seen less than min_count times are left to <unk>.
+    Words seen less than min_count times, in sources and in translations each by themselves, are
+    left to <unk> there.
     """
     counts = [Counter(word for pair in pairs for word in pair[side]) for side in (0, 1)]
     source, target = ({word for word in count if count[word] >= settings["min_count"]}
@@ -623,13 +625,13 @@ class Adam:
 # long sentences are harder. Beam search softens that: it follows several beginnings at once.
 
 def beam_search(params, source, beam, limit):
-    """Source ids (S, B) -> per sentence (ids, score, attention (T, S) or None), ids with <eos>.
+    """Source ids (S, B) -> per sentence (ids, score, attention (T, S) or None).
 
     Each sentence has `beam` hypotheses. In every step all their continuations compete, and the best
     stay, as many as are not finished yet. Those that end in <eos> are finished and give up their
-    place. The search stops when all are finished, or after `limit` words; the best is the one with
-    the highest log-probability per word, <eos> counted, and unfinished ones count only if nothing
-    was finished. With beam 1 this is greedy search.
+    place. The search stops when all are finished, or after `limit` words, 1 or more; the best is
+    the one with the highest log-probability per word, <eos> counted, and unfinished ones, without
+    <eos>, count only if nothing was finished. With beam 1 this is greedy search.
     """
     B = source.shape[1]
     memory, state = start(params, np.repeat(source, beam, axis=1))      # column b * beam + k
@@ -697,7 +699,7 @@ def translate(params, vocab, sentence, beam):
     """A sentence -> the words of its translation, and the attention (T, S), or None without one.
 
     Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>; a
-    translation that did not end within twice as many words and 10 is cut off, without <eos>.
+    translation that did not end within twice as many tokens and 12 is cut off, without <eos>.
     Words that vocab lacks are read as <unk>; with min_count 1 its vector has learned nothing.
     """
     (source, _), = encode_pairs([(tokenize(sentence), [], "")], vocab, len(params["Wy"]))
@@ -990,7 +992,7 @@ def main(argv=None):
             arrays["params"] = init_params(len(vocab), V_out, settings["embed"], settings["hidden"],
                                            rng, **score)
         if info["checksum"] != checksum:
-            raise BadInput("the checkpoint was trained on other pairs; name those with --data")
+            raise BadInput("the checkpoint was made with other pairs; give its --data and --valid")
         # Scores on the way are of the first held-out pairs: put all lengths among them.
         order = np.random.default_rng(settings["seed"]).permutation(len(held_out))
         held_out = [held_out[i] for i in order]
