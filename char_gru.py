@@ -69,8 +69,8 @@ from textwrap import indent
 import numpy as np
 
 # The C library of Linux gives the memory of a freed large array back to the system, and to get it
-# again costs page faults: a tenth of char_rnn.py's training, less elsewhere. Having seen an array
-# of 31 MB come and go, it keeps the memory of all that are smaller, up to 62 MB that lie free.
+# again costs page faults: a tenth to a quarter of char_rnn.py's training, less elsewhere. After an
+# array of 31 MB has come and gone, it keeps the memory of smaller ones, up to 62 MB that lie free.
 freed = np.empty(31 * 2**20, np.uint8)
 del freed                               # a notebook would show and keep a value without a name
 
@@ -90,7 +90,8 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "clip": (1.0, 0, "largest norm of the gradient: 1e9 is no clipping, 0 is no learning"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
     "every": (100, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
-    # The checkpoint keeps the settings above. Those below are free to differ from run to run.
+    # The checkpoint keeps the settings above; --load takes new --steps and --seed, but no new text.
+    # Those below are free to differ from run to run.
     "load": ("", None, "checkpoint to go on from; with no steps left it only writes a sample"),
     "out": ("out", None, "folder for the checkpoint and picture (with --load: where that is)"),
     "prompt": ("", None, "how each sample begins"),
@@ -400,8 +401,8 @@ def clip_gradients(grads, max_norm):
     """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
 
     Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
-    gradient keeps its direction. A product of many factors now and then explodes. Adam would take
-    no step of more than about 3 lr even then, but its running means would keep the explosion: m a
+    gradient keeps its direction. A product of many factors now and then explodes. Adam would
+    answer it with a step of about 3 lr at most, but its running means would keep the explosion: m a
     wrong direction for tens of steps, v steps that are far too short for hundreds.
     """
     # A sparse gradient, that of E where words are looked up, is a pair (ids, rows): the rest is 0.
@@ -454,8 +455,8 @@ def pick(logits, temperature, rng):
     of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
     does the same as smaller logits.
     """
-    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a fifth longer
-    # for each word that it writes.
+    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a tenth to a
+    # fifth longer for each word that it writes.
     return int(np.argmax(logits - temperature * np.log(rng.exponential(size=len(logits)))))
 
 
@@ -485,8 +486,9 @@ def gradient_by_lag(params, ids, lags, places):
     """Norms of dL[t] / d state[t-k], k = 0..lags, at `places` times t -> (lags + 1, places), saved.
 
     The times are spread over ids (N,), a column each. Reading begins some 50 characters before the
-    largest lag, so that the state there is a usual one; a short text gives fewer lags. In float64;
-    the norm is that of all arrays of the state together. `saved` is what step kept of these lags.
+    largest lag, so that the state there is a usual one; a short text gives less of this, then fewer
+    lags. In float64; the norm is that of all arrays of the state together. `saved` is what step
+    kept of these lags; lags is 1 or more.
     """
     params = {name: param.astype(np.float64) for name, param in params.items()}
     span = min(lags + 50, len(ids) - 2)
@@ -587,9 +589,13 @@ def new_params(settings, vocab, rng):
     return init_params(len(vocab), settings["hidden"], rng)
 
 
-def evaluate(params, ids, batch, seq_len):
-    """Mean nats per token over ids (N,), read as in training: B streams, their state carried on."""
-    parts, total, count = windows(ids, batch, seq_len), 0, 0
+def evaluate(params, ids, seq_len):
+    """Mean nats per token over ids (N,), read as in training: in streams, their state carried on.
+
+    A stream begins with nothing in its memory, so many streams score worse than few. Here there are
+    32, whatever the batch: scores of different settings can be compared.
+    """
+    parts, total, count = windows(ids, 32, seq_len), 0, 0
     state = init_state(params["Wy"].shape[1], parts[0][0].shape[1], params["Wy"].dtype)
     for inputs, targets in parts:
         loss, state, _ = forward(params, inputs, targets, state)
@@ -634,8 +640,8 @@ def restore(path):
             if {name: array.shape for name, array in arrays[group].items()} != shapes:
                 raise ValueError(f"{group} is not of the size of params")
     except Exception:                           # there are many ways to be damaged
-        raise BadInput(f"{path} is missing or not a whole checkpoint; --load another one, or "
-                       "train anew") from None
+        raise BadInput(f"{path} is missing, unreadable or not a whole checkpoint; --load another "
+                       "one, or train anew") from None
     if lesson != LESSON:
         raise BadInput(f"{path} is a checkpoint of {lesson}.py; --load it there")
     del arrays["info"]
@@ -665,6 +671,8 @@ def command_line(argv):
         largest = 0.99 if name == "dropout" else largest        # only word lessons have it
         if smallest is not None and not smallest <= value <= largest:
             fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
+        if value == "" and name != "prompt":        # of a shell variable that is not set, perhaps
+            fail(f"--{name} is empty")
     return given
 
 
@@ -713,7 +721,7 @@ def train(info, arrays, ids, valid, path, options):
         info["recent"].append(float(loss))
         if info["step"] % settings["every"] and info["step"] not in (10, settings["steps"]):
             continue
-        nats = evaluate(params, valid, batch, seq_len)
+        nats = evaluate(params, valid, seq_len)
         check_finite(nats, info["step"], settings["lr"])     # before it replaces a good one
         if nats < min((row[2] for row in info["history"]), default=math.inf):
             arrays["best"] = {name: param.copy() for name, param in params.items()}
@@ -744,9 +752,9 @@ def main(argv=None):
     """Run the lesson with these flags, by default the command line's -> exit status."""
     given = command_line(argv)
     options = {name: row[0] for name, row in SETTINGS.items()} | given
-    if options["load"] and "out" not in given:
-        options["out"] = Path(options["load"]).parent
     path = Path(options["out"]) / f"{LESSON}.npz"
+    if options["load"] and "out" not in given:      # it may have been renamed, to be kept
+        path = Path(options["load"])
     kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
     info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": [],
             "scored": "held-out"}
@@ -821,7 +829,7 @@ def command(argv=None):
     except MemoryError as error:                # Python's own has no text
         message = f"{str(error) or 'out of memory'}; take smaller sizes or less data"
     except ImportError as error:                # Matplotlib draws last, when all else is done
-        message = f"{error}, so there is no picture; the rest is done: pip install matplotlib"
+        message = f"{error}, so there is no picture; the rest is saved: pip install matplotlib"
     except OSError as error:
         message = (f"cannot write {error.filename or 'the output'} ({error.strerror}); make room, "
                    "or write elsewhere")
@@ -831,15 +839,16 @@ def command(argv=None):
 
 if __name__ == "__main__":
     alone = "__file__" in globals() and Path(sys.argv[0]).name == Path(__file__).name
-    if alone:                                   # run as a script, not as the cells of a notebook
+    if alone and "IPython" not in sys.modules:  # as a script: neither cells of a notebook, nor %run
         os.environ.pop("MPLBACKEND", None)      # a notebook's backend, inherited, works only there
-    if status := command(None if alone else []):
-        sys.exit(status)                        # in a notebook even sys.exit(0) would be an error
+    status = command(None if alone else [])
+    if alone and status:
+        sys.exit(status)                        # in a notebook it would look like an error
 
 # Try, and watch for
-#     python char_gru.py --lr 0.03 --steps 300
-#         2.10 bits with a quarter of the steps: a high rate that clipping and Adam still carry
-#     python char_gru.py --hidden 64
-#         2.37 bits, not 2.00; and the gradient fades sooner
 #     python char_gru.py --load out/char_gru.npz --prompt "The Crow"
 #         taken for a title: a blank line follows, and a fable
+#     python char_gru.py --lr 0.03 --steps 300
+#         2.10 bits with a quarter of the steps: a high rate that Adam still carries
+#     python char_gru.py --hidden 64
+#         2.37 bits, not 2.00; and the gradient fades sooner

@@ -84,8 +84,8 @@ from pathlib import Path
 import numpy as np
 
 # The C library of Linux gives the memory of a freed large array back to the system, and to get it
-# again costs page faults: a tenth of char_rnn.py's training, less elsewhere. Having seen an array
-# of 31 MB come and go, it keeps the memory of all that are smaller, up to 62 MB that lie free.
+# again costs page faults: a tenth to a quarter of char_rnn.py's training, less elsewhere. After an
+# array of 31 MB has come and gone, it keeps the memory of smaller ones, up to 62 MB that lie free.
 freed = np.empty(31 * 2**20, np.uint8)
 del freed                               # a notebook would show and keep a value without a name
 
@@ -106,7 +106,8 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "clip": (1.0, 0, "largest norm of the gradient: 1e9 is no clipping, 0 is no learning"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
     "every": (200, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
-    # The checkpoint keeps the settings above. Those below are free to differ from run to run.
+    # The checkpoint keeps the settings above; --load takes new --steps, but no new pairs.
+    # Those below are free to differ from run to run.
     "load": ("", None, "checkpoint to go on from; with no steps left it only translates"),
     "out": ("out", None, "folder for the checkpoint and picture (with --load: where that is)"),
     "prompt": ("", None, "a sentence to translate"),
@@ -166,7 +167,8 @@ def read_pairs(path, max_length):
     In a text without tabs every line is answered by the next one. BadInput names a bad line.
     """
     lines = [line for line in enumerate(read_text(path).split("\n"), 1) if line[1].strip()]
-    if not any("\t" in line for _, line in lines):
+    if lines and not any("\t" in line for _, line in lines):
+        print(f"{path} has no tabs, so each line is to be answered by the next one")
         lines = [(n, f"{line}\t{answer}") for (n, line), (_, answer) in zip(lines, lines[1:])]
     pairs = []
     for number, line in lines:
@@ -558,8 +560,8 @@ def clip_gradients(grads, max_norm):
     """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
 
     Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
-    gradient keeps its direction. A product of many factors now and then explodes. Adam would take
-    no step of more than about 3 lr even then, but its running means would keep the explosion: m a
+    gradient keeps its direction. A product of many factors now and then explodes. Adam would
+    answer it with a step of about 3 lr at most, but its running means would keep the explosion: m a
     wrong direction for tens of steps, v steps that are far too short for hundreds.
     """
     # A sparse gradient, that of E where words are looked up, is a pair (ids, rows): the rest is 0.
@@ -765,12 +767,12 @@ def plot_learning(left, middle, info, rows):
 
 
 def draw(path, params, vocab, pairs, ids, words, info):
-    """Write the lesson's picture to path."""
-    from matplotlib.figure import Figure        # here, so that all else runs without it
+    """Print what the lesson found, and write its picture to path."""
     rows = by_length(pairs, words)
     for length, score, exact in rows:
         print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
               f"{exact:5.1f} %")
+    from matplotlib.figure import Figure        # here, so that all else runs without it
     figure = Figure(figsize=(14, 12), layout="constrained")
     axes = figure.subplot_mosaic("LM;SS", height_ratios=(1, 1.5))
     plot_learning(axes["L"], axes["M"], info, rows)
@@ -851,8 +853,8 @@ def restore(path):
             if {name: array.shape for name, array in arrays[group].items()} != shapes:
                 raise ValueError(f"{group} is not of the size of params")
     except Exception:                           # there are many ways to be damaged
-        raise BadInput(f"{path} is missing or not a whole checkpoint; --load another one, or "
-                       "train anew") from None
+        raise BadInput(f"{path} is missing, unreadable or not a whole checkpoint; --load another "
+                       "one, or train anew") from None
     if lesson != LESSON:
         raise BadInput(f"{path} is a checkpoint of {lesson}.py; --load it there")
     del arrays["info"]
@@ -882,6 +884,8 @@ def command_line(argv):
         largest = 0.99 if name == "dropout" else largest        # only word lessons have it
         if smallest is not None and not smallest <= value <= largest:
             fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
+        if value == "" and name != "prompt":        # of a shell variable that is not set, perhaps
+            fail(f"--{name} is empty")
     return given
 
 
@@ -963,9 +967,9 @@ def main(argv=None):
     """Run the lesson with these flags, by default the command line's -> exit status."""
     given = command_line(argv)
     options = {name: row[0] for name, row in SETTINGS.items()} | given
-    if options["load"] and "out" not in given:
-        options["out"] = Path(options["load"]).parent
     path = Path(options["out"]) / f"{LESSON}.npz"
+    if options["load"] and "out" not in given:      # it may have been renamed, to be kept
+        path = Path(options["load"])
     kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
     info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": [],
             "scored": "held-out"}
@@ -1053,7 +1057,7 @@ def command(argv=None):
     except MemoryError as error:                # Python's own has no text
         message = f"{str(error) or 'out of memory'}; take smaller sizes or less data"
     except ImportError as error:                # Matplotlib draws last, when all else is done
-        message = f"{error}, so there is no picture; the rest is done: pip install matplotlib"
+        message = f"{error}, so there is no picture; the rest is saved: pip install matplotlib"
     except OSError as error:
         message = (f"cannot write {error.filename or 'the output'} ({error.strerror}); make room, "
                    "or write elsewhere")
@@ -1063,15 +1067,16 @@ def command(argv=None):
 
 if __name__ == "__main__":
     alone = "__file__" in globals() and Path(sys.argv[0]).name == Path(__file__).name
-    if alone:                                   # run as a script, not as the cells of a notebook
+    if alone and "IPython" not in sys.modules:  # as a script: neither cells of a notebook, nor %run
         os.environ.pop("MPLBACKEND", None)      # a notebook's backend, inherited, works only there
-    if status := command(None if alone else []):
-        sys.exit(status)                        # in a notebook even sys.exit(0) would be an error
+    status = command(None if alone else [])
+    if alone and status:
+        sys.exit(status)                        # in a notebook it would look like an error
 
 # Try, and watch for
+#     python seq2seq.py --load out/seq2seq.npz --beam 1 --prompt "a wolf eats a happy swallow ."
+#         greedy: it has said "un" and must go on with a bear; a beam of 2 finds "une hirondelle"
 #     python seq2seq.py --data data/crow.txt --steps 400
 #         the story by heart: every line answered by the next
 #     python seq2seq.py --hidden 64 --steps 600
 #         BLEU 11, and 36 with the default 192: how small can the summary be?
-#     python seq2seq.py --load out/seq2seq.npz --beam 1 --prompt "a wolf eats a happy swallow ."
-#         greedy: it has said "un" and must go on with a bear; a beam of 2 finds "une hirondelle"

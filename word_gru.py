@@ -79,8 +79,8 @@ from textwrap import indent
 import numpy as np
 
 # The C library of Linux gives the memory of a freed large array back to the system, and to get it
-# again costs page faults: a tenth of char_rnn.py's training, less elsewhere. Having seen an array
-# of 31 MB come and go, it keeps the memory of all that are smaller, up to 62 MB that lie free.
+# again costs page faults: a tenth to a quarter of char_rnn.py's training, less elsewhere. After an
+# array of 31 MB has come and gone, it keeps the memory of smaller ones, up to 62 MB that lie free.
 freed = np.empty(31 * 2**20, np.uint8)
 del freed                               # a notebook would show and keep a value without a name
 
@@ -103,7 +103,8 @@ SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
     "dropout": (0.5, 0, "part of the entries of word vectors and h zeroed in training; 0 is off"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
     "every": (100, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
-    # The checkpoint keeps the settings above. Those below are free to differ from run to run.
+    # The checkpoint keeps the settings above; --load takes new --steps and --seed, but no new text.
+    # Those below are free to differ from run to run.
     "load": ("", None, "checkpoint to go on from; with no steps left it only writes a sample"),
     "out": ("out", None, "folder for the checkpoint and picture (with --load: where that is)"),
     "prompt": ("", None, "how each sample begins"),
@@ -150,13 +151,14 @@ def tokenize(text, vocab=()):
     """A text -> its tokens: words in lower case, punctuation marks one each, <eos> at line ends.
 
     A word keeps inner apostrophes and hyphens. These rules are for languages with blanks between
-    words, and letters without separate combining marks. Prose may be wrapped: where a text, a
-    held-out one or a prompt by itself, has blank lines, a paragraph is one line and gets one <eos>.
+    words, and letters without separate combining marks. Prose may be wrapped: in a text that has
+    blank lines a paragraph is one line and gets one <eos>. Training text, held-out text and prompt
+    are looked at one by one.
 
     A training text with the word <unk> in it has been split by somebody: it is split at white
-    space, and every line end counts. Its vocabulary has words that the rules for prose would
-    change, N or mr. for instance; by that a held-out text or a prompt without any <unk> is still
-    read as the training text was.
+    space, and every line end counts, blank lines do not. If its vocabulary has words that the rules
+    for prose would change, N or mr. for instance, held-out texts and prompts are split so too; else
+    they are read as prose.
     """
     prose = re.compile(r"<eos>|<unk>|\w+(?:['\u2019-]\w+)*|[^\w\s]")
     ready = "<unk>" in text.split()
@@ -171,9 +173,10 @@ def tokenize(text, vocab=()):
 
 
 def detokenize(tokens):
-    """Tokens -> text: lines, signs close to their words, capitals where sentences begin and for I.
+    """Tokens -> text: lines, signs close to their words, capitals for I and where sentences begin.
 
-    The I is English; for another language take its line out.
+    The first letter of a quotation gets one too, and a mark without its partner turns those after
+    it in the line. The I is English; for another language take its line out.
     """
     text = re.sub(r" ?<eos> ?", "\n", " ".join(tokens))
     text = re.sub(r'" ([^"\n]*?) ?"', lambda m: f'"{m[1][:1].upper()}{m[1][1:]}"', text)
@@ -465,8 +468,8 @@ def clip_gradients(grads, max_norm):
     """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
 
     Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
-    gradient keeps its direction. A product of many factors now and then explodes. Adam would take
-    no step of more than about 3 lr even then, but its running means would keep the explosion: m a
+    gradient keeps its direction. A product of many factors now and then explodes. Adam would
+    answer it with a step of about 3 lr at most, but its running means would keep the explosion: m a
     wrong direction for tens of steps, v steps that are far too short for hundreds.
     """
     # A sparse gradient, that of E where words are looked up, is a pair (ids, rows): the rest is 0.
@@ -535,8 +538,8 @@ def pick(logits, temperature, rng):
     of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
     does the same as smaller logits.
     """
-    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a fifth longer
-    # for each word that it writes.
+    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a tenth to a
+    # fifth longer for each word that it writes.
     return int(np.argmax(logits - temperature * np.log(rng.exponential(size=len(logits)))))
 
 
@@ -611,10 +614,10 @@ def plot_losses(axes, info):
 
 
 def draw(path, params, vocab, valid, info):
-    """Write the lesson's picture to path, and print neighbours."""
-    from matplotlib.figure import Figure        # here, so that all else runs without it
+    """Print neighbours of some words, and write the lesson's picture to path."""
     for word in content_words(vocab, 5):
         print(f"nearest to {word}: {', '.join(neighbours(params['E'], vocab, word, 6))}")
+    from matplotlib.figure import Figure        # here, so that all else runs without it
     figure = Figure(figsize=(16, 9), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 2))
     plot_losses(left, info)
@@ -646,9 +649,13 @@ def new_params(settings, vocab, rng):
     return init_params(len(vocab), settings["embed"], settings["hidden"], rng)
 
 
-def evaluate(params, ids, batch, seq_len):
-    """Mean nats per token over ids (N,), read as in training: B streams, their state carried on."""
-    parts, total, count = windows(ids, batch, seq_len), 0, 0
+def evaluate(params, ids, seq_len):
+    """Mean nats per token over ids (N,), read as in training: in streams, their state carried on.
+
+    A stream begins with nothing in its memory, so many streams score worse than few. Here there are
+    32, whatever the batch: scores of different settings can be compared.
+    """
+    parts, total, count = windows(ids, 32, seq_len), 0, 0
     state = init_state(params["Wy"].shape[1], parts[0][0].shape[1], params["Wy"].dtype)
     for inputs, targets in parts:
         loss, state, _ = forward(params, inputs, targets, state)
@@ -693,8 +700,8 @@ def restore(path):
             if {name: array.shape for name, array in arrays[group].items()} != shapes:
                 raise ValueError(f"{group} is not of the size of params")
     except Exception:                           # there are many ways to be damaged
-        raise BadInput(f"{path} is missing or not a whole checkpoint; --load another one, or "
-                       "train anew") from None
+        raise BadInput(f"{path} is missing, unreadable or not a whole checkpoint; --load another "
+                       "one, or train anew") from None
     if lesson != LESSON:
         raise BadInput(f"{path} is a checkpoint of {lesson}.py; --load it there")
     del arrays["info"]
@@ -724,6 +731,8 @@ def command_line(argv):
         largest = 0.99 if name == "dropout" else largest        # only word lessons have it
         if smallest is not None and not smallest <= value <= largest:
             fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
+        if value == "" and name != "prompt":        # of a shell variable that is not set, perhaps
+            fail(f"--{name} is empty")
     return given
 
 
@@ -772,7 +781,7 @@ def train(info, arrays, ids, valid, path, options):
         info["recent"].append(float(loss))
         if info["step"] % settings["every"] and info["step"] not in (10, settings["steps"]):
             continue
-        nats = evaluate(params, valid, batch, seq_len)
+        nats = evaluate(params, valid, seq_len)
         check_finite(nats, info["step"], settings["lr"])     # before it replaces a good one
         if nats < min((row[2] for row in info["history"]), default=math.inf):
             arrays["best"] = {name: param.copy() for name, param in params.items()}
@@ -803,9 +812,9 @@ def main(argv=None):
     """Run the lesson with these flags, by default the command line's -> exit status."""
     given = command_line(argv)
     options = {name: row[0] for name, row in SETTINGS.items()} | given
-    if options["load"] and "out" not in given:
-        options["out"] = Path(options["load"]).parent
     path = Path(options["out"]) / f"{LESSON}.npz"
+    if options["load"] and "out" not in given:      # it may have been renamed, to be kept
+        path = Path(options["load"])
     kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
     info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": [],
             "scored": "held-out"}
@@ -880,7 +889,7 @@ def command(argv=None):
     except MemoryError as error:                # Python's own has no text
         message = f"{str(error) or 'out of memory'}; take smaller sizes or less data"
     except ImportError as error:                # Matplotlib draws last, when all else is done
-        message = f"{error}, so there is no picture; the rest is done: pip install matplotlib"
+        message = f"{error}, so there is no picture; the rest is saved: pip install matplotlib"
     except OSError as error:
         message = (f"cannot write {error.filename or 'the output'} ({error.strerror}); make room, "
                    "or write elsewhere")
@@ -890,15 +899,17 @@ def command(argv=None):
 
 if __name__ == "__main__":
     alone = "__file__" in globals() and Path(sys.argv[0]).name == Path(__file__).name
-    if alone:                                   # run as a script, not as the cells of a notebook
+    if alone and "IPython" not in sys.modules:  # as a script: neither cells of a notebook, nor %run
         os.environ.pop("MPLBACKEND", None)      # a notebook's backend, inherited, works only there
-    if status := command(None if alone else []):
-        sys.exit(status)                        # in a notebook even sys.exit(0) would be an error
+    status = command(None if alone else [])
+    if alone and status:
+        sys.exit(status)                        # in a notebook it would look like an error
 
 # Try, and watch for
+#     python word_gru.py --load out/word_gru.npz --temperature 1.2
+#         bolder, and less grammatical
 #     python word_gru.py --embed 8 --steps 200
 #         perplexity 97, not 70, and neighbours that make less sense
 #     python word_gru.py --seq-len 4 --batch 512
-#         as much text a step in windows of four words: perplexity 71, not 62
-#     python word_gru.py --load out/word_gru.npz --temperature 1.2
-#         bolder, and less grammatical
+#         as much text a step: perplexity 63.3, not 62.2. The gradient goes back four words, but the
+#         state comes from all before, and little is lost

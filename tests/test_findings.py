@@ -41,7 +41,7 @@ def test_a_default_run_beats_the_trigram(name, trained):
     assert figure < trigram
     params, _, settings = lesson.load(folder / "out" / f"{name}.npz")
     _, valid, _ = split(lesson)
-    nats = lesson.evaluate(params, valid, settings["batch"], settings["seq_len"])
+    nats = lesson.evaluate(params, valid, settings["seq_len"])
     assert lesson.score(nats) == pytest.approx(figure, abs=6e-4)
 
 
@@ -78,7 +78,7 @@ def test_recurrence_is_what_helps():
             adam.update(params, grads, 6e-3 * (1 - step / 800))
         if cut:
             params["Wh"][:] = 0
-        scores.append(lesson.score(lesson.evaluate(params, valid, 32, 64)))
+        scores.append(lesson.score(lesson.evaluate(params, valid, 64)))
     print(f"with recurrence {scores[0]:.3f}, without {scores[1]:.3f} bits per character")
     assert scores[1] - scores[0] >= 0.2
 

@@ -141,14 +141,14 @@ def test_windows_are_as_their_docstring_has_them(name):
 
 @pytest.mark.parametrize("name", CHAR)
 def test_score_and_evaluate(name):
-    """evaluate weighs every prediction alike, and the state is carried from window to window."""
+    """32 streams; every prediction weighs alike, and the state is carried from window to window."""
     lesson = module(name)
     rng = np.random.default_rng(0)
     params = lesson.init_params(5, 4, rng, np.float64)
-    ids = rng.integers(0, 5, 40)
-    loss, _, _ = lesson.forward(params, ids[:-1, None], ids[1:, None],
-                                lesson.init_state(4, 1, np.float64))
-    assert lesson.evaluate(params, ids, 1, 7) == pytest.approx(loss, rel=1e-12)
+    ids = rng.integers(0, 5, 32 * 40 + 1)
+    inputs, targets = (part.reshape(32, 40).T for part in (ids[:-1], ids[1:]))
+    loss, _, _ = lesson.forward(params, inputs, targets, lesson.init_state(4, 32, np.float64))
+    assert lesson.evaluate(params, ids, 7) == pytest.approx(loss, rel=1e-12)
     assert lesson.score(math.log(2)) == 1
 
 

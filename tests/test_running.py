@@ -107,6 +107,10 @@ def test_a_loaded_run_goes_on_where_it_was_saved(name, text, tmp_path, monkeypat
     steps = module(name).restore(checkpoint)[0]["step"] + 1
     assert module(name).main(["--load", str(checkpoint), "--steps", str(steps), "--data", str(text)]) == 0
     assert module(name).restore(checkpoint)[0]["step"] == steps and not (tmp_path / "out").exists()
+    kept = checkpoint.rename(checkpoint.with_name("kept.npz"))
+    other = a_checkpoint(name, tmp_path / "mine", text).read_bytes()
+    assert module(name).main(["--load", str(kept), "--steps", str(steps + 1), "--data", str(text)]) == 0
+    assert module(name).restore(kept)[0]["step"] == steps + 1 and checkpoint.read_bytes() == other
 
 
 @lessons
@@ -124,6 +128,17 @@ assert "freed" not in names"""
     monkeypatch.setenv("MPLBACKEND", "module://no.such.backend")
     run_lesson(name, "--data", text, *small(name), "--steps", 2, cwd=tmp_path)
     assert (tmp_path / "out" / f"{name}.png").exists()
+
+
+@lessons
+def test_without_matplotlib_only_the_picture_is_missing(name, text, tmp_path, monkeypatch, capsys):
+    monkeypatch.undo()                              # with draw
+    for part in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, part, None)
+    assert module(name).command(["--data", str(text), *small(name), "--steps", "2", "--out", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert "so there is no picture" in err and [path.name for path in tmp_path.glob(f"{name}*")] == [f"{name}.npz"]
+    assert name in LANGUAGE or "sources of about" in out
 
 
 @language
@@ -239,13 +254,14 @@ BAD = {  # what is given -> (flags or a function that prepares them, what the me
     "a binary file": (lambda w, c: ["--data", w(b"\x89PNG\0\xff" * 50, "t")], "not text in UTF-8"),
     "not UTF-8": (lambda w, c: ["--data", w("caf\xe9 ".encode("latin-1") * 50, "t")], "not text in UTF-8"),
     "no such held-out": (["--valid", "nowhere.txt"], "cannot read nowhere.txt"),
+    "an empty name": (["--load", ""], "--load is empty"),
     "size zero": (["--hidden", "0"], "--hidden 0 is not between"),
     "negative": (["--steps", "-1"], "--steps -1 is not between 0"),
     "not a number": (["--lr", "nan"], "--lr nan is not between"),
     "a word": (["--batch", "many"], "invalid int value: 'many'"),
     "a typo in a flag": (["--hiden", "5"], "unrecognized arguments: --hiden 5; --help"),
-    "no checkpoint": (["--load", "nowhere.npz"], "missing or not a whole checkpoint"),
-    "not a checkpoint": (lambda w, c: ["--load", w("hello", "t")], "missing or not a whole checkpoint"),
+    "no checkpoint": (["--load", "nowhere.npz"], "missing, unreadable or not a whole checkpoint"),
+    "not a checkpoint": (lambda w, c: ["--load", w("hello", "t")], "missing, unreadable or not a whole checkpoint"),
     "half a checkpoint": (lambda w, c: ["--load", w(c.read_bytes()[:3000], "h.npz")], "not a whole checkpoint"),
     "contradiction": (lambda w, c: ["--load", c, "--hidden", "9"], "--hidden 9 contradicts the checkpoint"),
     "nothing left to score": (lambda w, c: ["--load", c, "--valid", "nowhere.txt"], "no steps left"),
