@@ -854,6 +854,6 @@ if __name__ == "__main__":
 #     python char_lstm.py --load out/char_lstm.npz --temperature 1.5
 #         invented words in the shape of English ones
 #     python char_lstm.py --hidden 64
-#         2.36 bits, not 2.02, at several times the speed: what does size buy?
+#         2.35 bits, not 2.01, at several times the speed: what does size buy?
 #     python char_lstm.py --batch 32 --steps 1200 --lr 0.008
-#         2.01 bits: twice as many updates from as much text, and a fifth more time
+#         2.010 bits, not 2.014: twice as many updates from as much text, and a fifth more time
