@@ -267,6 +267,8 @@ BAD = {  # what is given -> (flags or a function that prepares them, what the me
     "nothing left to score": (lambda w, c: ["--load", c, "--valid", "nowhere.txt"], "no steps left"),
     "another text": (lambda w, c: ["--load", c, "--steps", "9", "--data", w("other text. \n" * 9, "t")],
                      "was made with other pairs|was made with another text"),
+    "another held-out": (lambda w, c: ["--load", c, "--steps", "9", "--valid", w("one\ntwo\nanother text\n" * 9, "t")],
+                         "give its --data and --valid"),
     "huge": (["--hidden", "300000", "--steps", "1"], "; take smaller sizes or less data"),
     "loss runs away": (["--lr", "1e38", "--steps", "400", "--hidden", "8"], "not finite"),
 }

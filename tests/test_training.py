@@ -82,16 +82,19 @@ def test_training_is_this_loop(name, text, tmp_path, capsys):
 
 
 @lessons
-def test_the_best_parameters_are_kept(name, text, tmp_path, monkeypatch):
-    """Of three evaluations the second is the best: its parameters are loaded, and sampled from."""
+def test_the_best_parameters_are_kept(name, text, tmp_path, monkeypatch, capsys):
+    """Of three evaluations the second is the best: its score is printed, its parameters loaded, sampled from, drawn."""
     lesson, nats, seen, used = module(name), iter((3.0, 1.0, 2.0)), [], []
     last = "sample" if name in LANGUAGE else "measure"
     report = getattr(lesson, last)
     monkeypatch.setattr(lesson, "evaluate", lambda params, *_: (
         seen.append({key: param.copy() for key, param in params.items()}), next(nats))[1])
     monkeypatch.setattr(lesson, last, lambda params, *args: (used.append(params), report(params, *args))[1])
+    monkeypatch.setattr(lesson, "draw", lambda path, params, *_: used.append(params))
     assert lesson.main(["--data", str(text), "--out", str(tmp_path), "--steps", "12", *small(name)]) == 0
-    for params in (lesson.load(tmp_path / f"{name}.npz")[0], used[-1]):
+    best = "1.0000 nats" if name in TRANSLATION else f"{lesson.score(1.0):.3f} {lesson.UNIT}"
+    assert f"best held-out score: {best}" in capsys.readouterr().out
+    for params in (lesson.load(tmp_path / f"{name}.npz")[0], *used[-2:]):
         assert all((params[key] == seen[1][key]).all() for key in seen[1])
     assert (seen[1]["Wy"] != seen[2]["Wy"]).any()
 

@@ -416,3 +416,60 @@ def test_attention_to_large_scores_is_finite(name):
         args = rng.normal(size=(4, 12, 2)), 9 * rng.normal(size=(4, 6, 2)), np.zeros((4, 2)), np.zeros((6, 2))
     context, alpha, _ = lesson.attend(params, *args)
     assert np.isfinite(context).all() and alpha.sum() == pytest.approx(2 * (3 if name == "luong" else 1))
+
+
+@translation
+def test_which_pairs_are_kept_and_which_held_out(name, tmp_path, capsys):
+    """Both sides count for --max-length; from a hundred pairs on a tenth of the sources, by the seed, is held out."""
+    lesson, path = module(name), tmp_path / "pairs.tsv"
+    path.write_text("a b c\tx\n" "a\tx y z\n" "a b\tx y\t0-0\tCC-BY\n", encoding="utf-8")
+    assert lesson.read_pairs(path, 2) == [(("a", "b"), ("x", "y"), "0-0")]
+    assert len(lesson.read_pairs(path, 3)) == 3
+    held = []
+    for count, seed in ((99, 0), (100, 0), (100, 0), (100, 1)):
+        path.write_text("".join(f"w{i}\tx\n" for i in range(count)), encoding="utf-8")
+        train, valid = lesson.read_data({"data": str(path), "valid": "", "max_length": 9, "seed": seed})
+        assert len(train) + len(valid) == count
+        held.append(valid)
+    assert [len(valid) for valid in held] == [0, 10, 10, 10] and held[1] == held[2] != held[3]
+    path.write_text("one\ntwo\nthree\n", encoding="utf-8")
+    assert [pair[:2] for pair in lesson.read_pairs(path, 9)] == [(("one",), ("two",)), (("two",), ("three",))]
+    assert "no tabs" in capsys.readouterr().out
+
+
+@translation
+def test_the_order_of_the_vocabulary_and_rare_words(name):
+    """Words of the translations by how often they occur there, then those of the sources alone; counted by side."""
+    lesson = module(name)
+    pairs = [(("a", "b", "b", "x"), ("q", "p", "p", "x"), ""), (("a", "b", "c"), ("p", "q", "q"), "")]
+    assert lesson.build_vocab(pairs, {"min_count": 1}) == ([*lesson.SPECIAL, "p", "q", "x", "b", "a", "c"], 7)
+    assert lesson.build_vocab(pairs, {"min_count": 2}) == ([*lesson.SPECIAL, "p", "q", "b", "a"], 6)
+
+
+@translation
+def test_prompts_that_cannot_be_read(name, capsys):
+    lesson, vocab = module(name), [*module(name).SPECIAL, "crow"]
+    for prompt, min_count in (("", 1), ("  ", 3), ("the crow", 1)):
+        with pytest.raises(lesson.BadInput):
+            lesson.check_prompt(prompt, vocab, min_count)
+    lesson.check_prompt("the crow", vocab, 2)
+    assert "<unk>" in capsys.readouterr().out
+
+
+@translation
+def test_first_values(name):
+    """Recurrent GRU matrices are orthogonal gate by gate; va begins at zero; the encoders' gates begin open."""
+    lesson, H = module(name), 20
+    params = lesson.init_params(30, 20, 10, H, np.random.default_rng(0), np.float64)
+    for key, W in params.items():
+        if key.startswith("Wh_"):
+            for gate in W.reshape(3, H, H):
+                assert np.allclose(gate @ gate.T, np.eye(H))
+    if name == "bahdanau":
+        assert not params["va"].any() and not params["b_dec"].any()
+        for key in ("b_fwd", "b_bwd"):
+            assert params[key].ravel().tolist() == [0] * H + [2] * H + [0] * H
+    if name == "luong":
+        assert params["W_enc"][:, 10].tolist() == [0] * H + [1] * H + [0] * 2 * H
+        assert params["W_dec"][:, 11:].std() == pytest.approx(H**-0.5, rel=0.1)
+        assert params["W_dec"][:, :10].std() == pytest.approx(10**-0.5, rel=0.1)
