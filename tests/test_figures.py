@@ -35,7 +35,7 @@ def test_lasting_gates_are_update_gates_that_stay_open(monkeypatch):
 @words
 def test_neighbours_by_angle_and_words_with_a_meaning(name):
     lesson = module(name)
-    vocab, E = ["<eos>", "crow", "owl", "far", "back"], np.array([[0, 0], [1, 0], [3, 0.3], [1, 9], [-5, 0.0]])
+    vocab, E = ["<eos>", "crow", "owl", "far", "back"], np.array([[0, 0], [1, 0], [3, 0.3], [9, 99], [-5, 0.0]])
     assert lesson.neighbours(E, vocab, "crow", 3) == ["owl", "far", "<eos>"]
     assert lesson.content_words(["<eos>", "the", ",", "crow", "and", "fox", "it's", "owl"], 2) == ["crow", "fox"]
 

@@ -131,6 +131,17 @@ assert "freed" not in names"""
 
 
 @lessons
+def test_scores_of_two_held_out_texts_are_not_mixed(name, text, tmp_path, capsys):
+    valid = tmp_path / "valid.txt"
+    valid.write_text("The crow\tsaw the fox.\n" * 9, encoding="utf-8")
+    flags = ["--data", str(text), "--valid", str(valid), "--steps", "5", "--out", str(tmp_path), *small(name)]
+    assert module(name).main(flags) == 0
+    valid.write_text("The fox\tsaw the crow.\n" * 9, encoding="utf-8")
+    assert module(name).command(["--load", str(tmp_path / f"{name}.npz"), "--steps", "9"]) == 2
+    assert "give its --data and --valid" in capsys.readouterr().err
+
+
+@lessons
 def test_without_matplotlib_only_the_picture_is_missing(name, text, tmp_path, monkeypatch, capsys):
     monkeypatch.undo()                              # with draw
     for part in ("matplotlib", "matplotlib.figure"):
@@ -267,8 +278,6 @@ BAD = {  # what is given -> (flags or a function that prepares them, what the me
     "nothing left to score": (lambda w, c: ["--load", c, "--valid", "nowhere.txt"], "no steps left"),
     "another text": (lambda w, c: ["--load", c, "--steps", "9", "--data", w("other text. \n" * 9, "t")],
                      "was made with other pairs|was made with another text"),
-    "another held-out": (lambda w, c: ["--load", c, "--steps", "9", "--valid", w("one\ntwo\nanother text\n" * 9, "t")],
-                         "give its --data and --valid"),
     "huge": (["--hidden", "300000", "--steps", "1"], "; take smaller sizes or less data"),
     "loss runs away": (["--lr", "1e38", "--steps", "400", "--hidden", "8"], "not finite"),
 }
