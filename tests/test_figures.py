@@ -1,8 +1,9 @@
 """What the figures and the tables printed beside them choose and count, by hand on made-up values."""
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
-from conftest import TRANSLATION, WORD, module
+from conftest import CHAR, LANGUAGE, TRANSLATION, WORD, module
 
 translation = pytest.mark.parametrize("name", TRANSLATION)
 attention = pytest.mark.parametrize("name", ["bahdanau", "luong"])
@@ -73,3 +74,36 @@ def test_print_alignment_takes_each_sentence_with_its_own_links(name, monkeypatc
     lesson.print_alignment({}, [(list(s), list(t), links) for s, t, links in pairs], ids)
     # Of 9 words with links 7 are right: AER = 1 - 2 * 7 / (9 + 9). The diagonal has 4 + 0 + 1.
     assert "rate 0.222 (of a diagonal 0.444, of the best with one link a word 0.000)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
+def test_curves_are_in_the_unit_and_of_the_right_part(name):
+    lesson, axes = module(name), Figure().subplots()
+    lesson.plot_losses(axes, {"history": [[10, 3.0, 2.0], [20, 1.0, 1.5]], "scored": "held-out"})
+    want = [lesson.score(np.array(nats)) for nats in ([3.0, 1.0], [2.0, 1.5])]
+    assert np.allclose([line.get_ydata() for line in axes.lines], want)
+
+
+@pytest.mark.parametrize("name", CHAR)
+def test_the_line_of_the_lags_is_the_median(name):
+    axes, norms = Figure().subplots(), np.random.default_rng(0).uniform(1e-5, 1, (9, 20))
+    module(name).plot_lags(axes, norms)
+    assert np.allclose(axes.lines[0].get_ydata(), np.median(norms, axis=1))
+
+
+@translation
+def test_learning_and_quality_by_length(name):
+    lesson, (left, middle) = module(name), Figure().subplots(1, 2)
+    lesson.plot_learning(left, middle, {"history": [[10, 3, 2, 40], [20, 1, 1.5, 60]], "scored": "held-out"},
+                         np.array([[5, 90, 80], [9, 70, 60.0]]))
+    assert [line.get_ydata().tolist() for line in (*left.lines, *middle.lines)] == [
+        [3, 1], [2, 1.5], [90, 70], [80, 60]]
+
+
+@attention
+def test_circles_and_words_of_an_alignment(name, monkeypatch):
+    lesson, axes = module(name), Figure().subplots()
+    monkeypatch.setattr(lesson, "forced_attention", lambda *_: np.full((3, 5, 1), 0.2))
+    lesson.plot_alignment(axes, {}, (list("abcd"), list("xy"), "3-1"), ([5, 6, 7, 8, 2], [1, 5, 6, 2]))
+    assert axes.lines[0].get_xydata().tolist() == [[3, 1]]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c", "d", "<eos>"]

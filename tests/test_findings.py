@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import CHAR, LANGUAGE, LESSONS, ROOT, TRANSLATION, module, run_lesson
+import trigram
 from trigram import trigram_nats
 
 
@@ -157,3 +158,19 @@ def test_the_crow_is_learned_by_heart(name, tmp_path):
     done = run_lesson(name, "--data", ROOT / "data" / "crow.txt", "--steps", 400, cwd=tmp_path, threads=None)
     outputs = re.findall(r"Output:    (.*)\nReference: (.*)\n", done.stdout)
     assert len(outputs) == 35 and sum(got == want for got, want in outputs) >= 33
+
+
+def test_trigram_probabilities_by_hand():
+    """Of 0 1 0 1 2 0: three of 0, two of 1, one of 2; 0 is followed by 1 twice, 1 by 0 and 2 once each."""
+    train, half = [0, 1, 0, 1, 2, 0], 1 / 2
+    rows = [[1 / 4, 1 / 6, half, half], [1 / 4, 1 / 6, 0, 0], [1 / 4, 1 / 3, 0, 0], [1 / 4, half, half, half]]
+    assert np.allclose(trigram.probabilities(train, [0, 1, 2, 2, 1, 0], 4), rows)
+    assert np.allclose(trigram.probabilities(train, [1, 3, 0], 4), [[1 / 4, half, half, half]])
+
+
+def test_the_trigram_is_tuned_on_a_part_that_it_has_not_counted(monkeypatch):
+    calls = []
+    monkeypatch.setattr(trigram, "probabilities", lambda train, text, V: (
+        calls.append((len(train), text[0], len(text))), np.full((9, 4), 0.25))[1])
+    trigram.trigram_nats(list(range(1000)), list(range(50)), 4)
+    assert calls == [(900, 900, 100), (1000, 0, 50)]

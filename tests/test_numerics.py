@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from conftest import CHAR, LANGUAGE, LESSONS, module
+from conftest import CHAR, LANGUAGE, LESSONS, TRANSLATION, WORD, module
 
 lessons = pytest.mark.parametrize("name", LESSONS)
 language = pytest.mark.parametrize("name", LANGUAGE)
@@ -223,3 +223,37 @@ def test_gradient_by_lag_is_the_gradient(name):
             down[k][i] -= 1e-6
             slopes.append((loss(up) - loss(down)) / 2e-6)
     assert norms[3, 0] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
+
+
+def test_the_bound_is_the_product_of_the_largest_singular_values():
+    lesson, rng = module("char_rnn"), np.random.default_rng(0)
+    params = lesson.init_params(7, 5, rng, np.float64)
+    norms, saved = lesson.gradient_by_lag(params, rng.integers(0, 7, 200), 9, 3)
+    want = [norms[0, 1]]
+    for (h,) in reversed(saved):
+        want.append(want[-1] * np.linalg.norm(params["Wh"].T @ np.diag(1 - h[:, 1]**2), 2))
+    assert np.allclose(lesson.norm_products(params, norms, saved)[:, 1], want)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", LESSONS)
+def test_the_parameters_decide_the_dtype_of_everything(name, dtype):
+    """Loss, states and gradients; a single float64 mask would make a training in float32 twice as slow."""
+    lesson, rng, found = module(name), np.random.default_rng(0), []
+    for score in ({"score": s} for s in ("dot", "general", "concat")) if name == "luong" else ({},):
+        if name in TRANSLATION:
+            params = lesson.init_params(11, 9, 5, 6, rng, dtype, **score)
+            source, target = lesson.pad([[4, 5, 2], [6, 2]]), lesson.pad([[1, 4, 2], [1, 5, 6, 2]])
+            memory, state = lesson.start(params, source)
+            found += [*memory, *state, *lesson.predict(params, memory, state, target[0])]
+            loss, cache = lesson.forward(params, source, target)
+            grads = lesson.backward(params, cache)
+        else:
+            params = lesson.init_params(*((5, 3, 4) if name in WORD else (5, 4)), rng, dtype)
+            noise = {"dropout": 0.3, "rng": rng} if name in WORD else {}
+            ids = rng.integers(0, 5, (9, 2))
+            loss, state, cache = lesson.forward(params, ids[:-1], ids[1:], lesson.init_state(4, 2, dtype), **noise)
+            grads, dstate = lesson.backward(params, cache)
+            found += [*state, *dstate]
+        found += [loss, *(grad[1] if isinstance(grad, tuple) else grad for grad in grads.values())]
+    assert {array.dtype for array in found if hasattr(array, "dtype")} == {np.dtype(dtype)}

@@ -621,3 +621,21 @@ def test_the_interrupt_handler_is_given_back_after_an_error(name, text, tmp_path
                                  "--out", str(tmp_path)]) == 2
     after = signal.signal(signal.SIGINT, before)
     assert after is before
+
+
+@pytest.mark.parametrize("name", TRANSLATION)
+def test_the_seed_that_split_the_pairs_stays(name, tmp_path, text, capsys):
+    assert module(name).command(["--load", str(a_checkpoint(name, tmp_path, text)), "--seed", "5"]) == 2
+    assert "--seed 5 contradicts" in capsys.readouterr().err
+
+
+@lessons
+def test_a_checkpoint_that_cannot_be_put_in_its_place_leaves_nothing(name, tmp_path, text, monkeypatch, capsys):
+    checkpoint, lesson = a_checkpoint(name, tmp_path, text), module(name)
+    before = checkpoint.read_bytes()
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(lesson.os, "replace", fail)
+    assert lesson.command(["--load", str(checkpoint), "--steps", "9"]) == 2
+    assert list(checkpoint.parent.iterdir()) == [checkpoint] and checkpoint.read_bytes() == before

@@ -473,3 +473,19 @@ def test_first_values(name):
         assert params["W_enc"][:, 10].tolist() == [0] * H + [1] * H + [0] * 2 * H
         assert params["W_dec"][:, 11:].std() == pytest.approx(H**-0.5, rel=0.1)
         assert params["W_dec"][:, :10].std() == pytest.approx(10**-0.5, rel=0.1)
+
+
+@attention
+def test_links_are_all_links_or_none(name):
+    links = module(name).read_links
+    assert links((["a"], ["b"], "0-0 CC-BY")) == set()
+    assert links((["a"] * 13, ["b"] * 13, "10-12")) == {(10, 12)}
+
+
+@translation
+def test_a_prompt_is_translated_with_its_beam_and_cut_off(name, monkeypatch):
+    lesson, calls = module(name), []
+    monkeypatch.setattr(lesson, "beam_search", lambda params, source, beam, limit: (
+        calls.append((beam, limit)), [([4, 2], 0, None)])[1])
+    vocab = [*lesson.SPECIAL, "a"]
+    assert lesson.translate({"Wy": np.zeros((5, 1))}, vocab, "a a a", 3)[0] == ["a"] and calls == [(3, 18)]

@@ -109,3 +109,17 @@ def test_neighbours(name):
     lesson = module(name)
     E = np.array([[1, 0], [0.9, 0.1], [0, 1], [-1, 0.0]])
     assert lesson.neighbours(E, ["fox", "wolf", "stone", "sky"], "fox", 3) == ["wolf", "stone", "sky"]
+
+
+@pytest.mark.parametrize("name", WORD)
+def test_a_prompt_is_split_and_refused_by_the_vocabulary(name, capsys):
+    """As the training text was split; where there is no <unk>, an unknown word is told before training."""
+    lesson, vocab = module(name), ["<eos>", "<unk>", "mr.", "N"]
+    params = lesson.init_params(4, 3, 5, np.random.default_rng(0))
+    assert lesson.sample(params, vocab, "mr. N", 0, 1, None) == "Mr. N"
+    lesson.check_prompt("mr. N", vocab)
+    assert capsys.readouterr().out == ""
+    assert lesson.tokenize("rose N.", ["<eos>", "rose", "N"]) == ["rose", "N."]
+    assert lesson.tokenize("Don\u2019t!") == ["don\u2019t", "!"]
+    with pytest.raises(lesson.BadInput, match="'jumps'"):
+        lesson.check_prompt("a fox jumps", ["<eos>", "a", "fox"])
