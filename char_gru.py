@@ -593,7 +593,7 @@ def evaluate(params, ids, seq_len):
     """Mean nats per token over ids (N,), read as in training: in streams, their state carried on.
 
     A stream begins with nothing in its memory, so many streams score worse than few. Here there are
-    32, whatever the batch: scores of different settings can be compared.
+    32, in a short text fewer, whatever the batch: scores of different settings can be compared.
     """
     parts, total, count = windows(ids, 32, seq_len), 0, 0
     state = init_state(params["Wy"].shape[1], parts[0][0].shape[1], params["Wy"].dtype)
