@@ -14,6 +14,11 @@ same order, and as many threads as they choose by themselves. Without PyTorch on
 measured. The machine must be idle: where another program holds a core, the threads of a matrix
 product wait for each other, and a step can take ten times as long. --threads 1 suffers less.
 
+OpenBLAS chooses its kernels by the processor, and the first line tells which. Some servers set
+OPENBLAS_CORETYPE for the sake of older programs; where that forces Haswell's kernels on a processor
+with AVX-512, matrix products can take 1.75 times as long. `env -u OPENBLAS_CORETYPE python
+tests/benchmark.py` lets it choose.
+
 A training step is forward, backward, clipping and Adam. The tokens counted are those that the loss
 counts: all of a language model's, and those of a translation that are not padding. The ratio is
 NumPy's speed divided by PyTorch's. "Products" is the share of NumPy's step that its matrix products
@@ -625,6 +630,14 @@ def print_growth(table, letter, found):
         before = middle
 
 
+def blas_kernels():
+    """-> the kernels that NumPy's OpenBLAS uses here, by its own account, and who chose them."""
+    told = subprocess.run([sys.executable, "-c", "import numpy"], capture_output=True, text=True,
+                          env=os.environ | {"OPENBLAS_VERBOSE": "2"}).stderr
+    kernels = told.strip().rpartition("Core: ")[2] or "unknown"
+    return kernels + ", forced by OPENBLAS_CORETYPE" * ("OPENBLAS_CORETYPE" in os.environ)
+
+
 def main():
     """Read the command line and print the tables it asks for."""
     global threads
@@ -657,7 +670,7 @@ def main():
     sides = ["numpy", "torch"] if importlib.util.find_spec("torch") else ["numpy"]
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch "
           f"{version('torch') if len(sides) > 1 else 'not installed'}, "
-          f"{os.cpu_count()} CPUs, {platform.platform()}")
+          f"{os.cpu_count()} CPUs, {platform.platform()}, OpenBLAS kernels {blas_kernels()}")
     if hasattr(os, "getloadavg"):
         print(f"load average before the start: {os.getloadavg()[0]:.2f}\n")
     if options.sampling:

@@ -413,7 +413,7 @@ def test_attention_to_large_scores_is_finite(name):
         args = 1e3 * rng.normal(size=(2, 4, 6)), np.zeros((2, 1, 4)), 1e3 * rng.normal(size=(2, 3, 6))
     else:
         params["va"] += 1e3
-        args = rng.normal(size=(4, 12, 2)), 9 * rng.normal(size=(4, 6, 2)), np.zeros((4, 2)), np.zeros((6, 2))
+        args = rng.normal(size=(2, 4, 12)), 9 * rng.normal(size=(4, 6, 2)), np.zeros((4, 2)), np.zeros((6, 2))
     context, alpha, _ = lesson.attend(params, *args)
     assert np.isfinite(context).all() and alpha.sum() == pytest.approx(2 * (3 if name == "luong" else 1))
 
