@@ -4,7 +4,7 @@ The gated recurrent unit has the LSTM's idea with fewer parts: no cell beside th
 two gates instead of three. One, z, mixes the old state with a new candidate; the other, r, says
 which part of the old state the candidate may look at.
 
-    python char_gru.py                                   train on the fables: 45 s on two cores
+    python char_gru.py                                   train on the fables: 23 to 45 s
     python char_gru.py --data my.txt --prompt "The "     your own text, and how the samples begin
     python char_gru.py --load out/char_gru.npz --seed 1  another text from the checkpoint
 
@@ -34,7 +34,7 @@ The model (* is elementwise)
     logits[t] = Wy @ h[t] + by
     loss      = mean of -log softmax(logits[t])[x[t+1]]
 
-What a default run prints at the end (seed 0, two cores, 45 seconds)
+What a default run prints at the end (seed 0, two cores of an EPYC Zen 5, 23 seconds)
     best held-out score: 2.000 bits per character
     All many flew that began to any her outs. "That was all the window beside the world, began to
     the top of it," said the bank. The harter that on the third with a robb in the wet basket. ...

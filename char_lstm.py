@@ -4,7 +4,7 @@ The memory of char_rnn.py is rewritten at every step, and the gradient that goes
 multiplied by a matrix each time. The LSTM keeps its memory in a cell instead, c, that is only added
 to and scaled by gates: switches between 0 and 1 that the network learns to set.
 
-    python char_lstm.py                                    train on the fables: 44 s on two cores
+    python char_lstm.py                                    train on the fables: 23 to 44 s
     python char_lstm.py --data my.txt --prompt "The "      your own text, and how the samples begin
     python char_lstm.py --load out/char_lstm.npz --seed 1  another text from the checkpoint
 
@@ -37,7 +37,7 @@ The model (* is elementwise)
     logits[t]     = Wy @ h[t] + by
     loss          = mean of -log softmax(logits[t])[x[t+1]]
 
-What a default run prints at the end (seed 0, two cores, 44 seconds)
+What a default run prints at the end (seed 0, two cores of an EPYC Zen 5, 23 seconds)
     best held-out score: 2.014 bits per character
     Alled a little and back an old wheel she rolled at last see his sand, came out of water. The
     chief to a poling that to be side. "It is gone you deing down, the frogs it no lean is not ...

@@ -3,7 +3,7 @@
 It reads a text one character at a time and learns to say which character comes next. Then it
 writes: it draws a character from its own prediction, reads that, and goes on.
 
-    python char_rnn.py                                   train on the fables: 38 s on two cores
+    python char_rnn.py                                   train on the fables: 21 to 38 s
     python char_rnn.py --data my.txt --prompt "The "     your own text, and how the samples begin
     python char_rnn.py --load out/char_rnn.npz --seed 1  another text from the checkpoint
 
@@ -35,7 +35,7 @@ The model
     p[t]      = softmax(logits[t])                 exp(y) / sum(exp(y)): the scores as probabilities
     loss      = mean over t and streams of -log p[t][x[t+1]]: 0 when always sure and right
 
-What a default run prints at the end (seed 0, two cores, 38 seconds)
+What a default run prints at the end (seed 0, two cores of an EPYC Zen 5, 21 seconds)
     best held-out score: 2.140 bits per character
     Ander's Most. The New and a green leaver than a very lived in a holecause, the coat. The Mill to
     the news there was a little first to spanos in it. "It is there. "Thank you, and no sottle ...

@@ -5,7 +5,7 @@ the decoder, in training, first runs through with nothing of the source but the 
 then all its states look at all source words at once, in two products a sentence.
 At the default sizes it trains on 42,000 target tokens a second, bahdanau.py on 29,000.
 
-    python luong.py                                                 train: 106 s on two cores
+    python luong.py                                                 train: 53 to 106 s
     python luong.py --load out/luong.npz --prompt "the crow did not see the big pitcher ."
     python luong.py --score dot                           another way to score: dot, concat
 
@@ -41,7 +41,7 @@ The model (; is below each other; lstm makes gates, c and h of it, as char_lstm.
     logits     = Wy @ vector[t]
     loss       = mean of -log softmax(logits)[y[t]] over real target tokens
 
-What a default run prints at the end (seed 0, two cores, 106 seconds)
+What a default run prints at the end (seed 0, two cores of an EPYC Zen 5, 53 seconds)
     held-out, beam 2: BLEU 98.52, exact match 95.7 %
     sources of about  5.4 tokens: BLEU 100.00, exact match 100.0 %
     sources of about  7.7 tokens: BLEU  99.83, exact match  99.5 %

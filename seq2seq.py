@@ -3,7 +3,7 @@
 One recurrent network reads a sentence and sums it up in one vector c; another writes the
 translation from c, word by word. Nothing tells them which word belongs to which.
 
-    python seq2seq.py                                                 train: 50 s on two cores
+    python seq2seq.py                                                 train: 29 to 50 s
     python seq2seq.py --load out/seq2seq.npz --prompt "the crow did not see the big pitcher ."
     python seq2seq.py --data data/crow.txt --steps 400                answer each line by the next
 
@@ -42,7 +42,7 @@ The model (gru(Wh, a, h) is z * h + (1 - z) * n as in char_gru.py, with
     logits    = Wy @ max(wide[0::2], wide[1::2]) + by                      maxout
     loss      = mean of -log softmax(logits)[y[t]] over real target tokens
 
-What a default run prints at the end (seed 0, two cores, 50 seconds)
+What a default run prints at the end (seed 0, two cores of an EPYC Zen 5, 29 seconds)
     held-out, beam 2: BLEU 65.21, exact match 57.5 %
     sources of about  5.4 tokens: BLEU  99.31, exact match  99.0 %
     sources of about  7.7 tokens: BLEU  93.76, exact match  87.0 %

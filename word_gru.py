@@ -1,6 +1,6 @@
 """A word-level GRU, the one that PyTorch and cuDNN compute, in plain NumPy, derived by hand.
 
-    python word_gru.py                                   train on the fables: 48 s on two cores
+    python word_gru.py                                   train on the fables: 26 to 48 s
     python word_gru.py --data my.txt --prompt "The fox"  your own text, and how the samples begin
     python word_gru.py --load out/word_gru.npz --seed 1  another text from the checkpoint
 
@@ -42,7 +42,7 @@ The model (* is elementwise)
     logits[t] = Wy @ h[t] + by
     loss      = mean of -log softmax(logits[t])[x[t+1]], perplexity = exp(loss)
 
-What a default run prints at the end (seed 0, two cores, 48 seconds)
+What a default run prints at the end (seed 0, two cores of an EPYC Zen 5, 26 seconds)
     best held-out score: 62.230 perplexity
     In the north had a jackdaw out the wall, and a lamb was tired of the line. "You see you very
     here," said the tortoise. "I have never known for the bell."

@@ -2,7 +2,7 @@
 
 The LSTM of char_lstm.py reads the word vectors of word_rnn.py.
 
-    python word_lstm.py                                    train on the fables: 56 s on two cores
+    python word_lstm.py                                    train on the fables: 27 to 56 s
     python word_lstm.py --data my.txt --prompt "The fox"   your own text, and how the samples begin
     python word_lstm.py --load out/word_lstm.npz --seed 1  another text from the checkpoint
 
@@ -32,7 +32,7 @@ The model (* is elementwise)
     logits[t]     = Wy @ h[t] + by
     loss          = mean of -log softmax(logits[t])[x[t+1]], perplexity = exp(loss)
 
-What a default run prints at the end (seed 0, two cores, 56 seconds)
+What a default run prints at the end (seed 0, two cores of an EPYC Zen 5, 27 seconds)
     best held-out score: 63.740 perplexity
     In the north had the white wind and carried a voice to be brown, and the chief of a new man came
     out of the top of his head. "Please!" said the grasshopper, and the whole length was a leg ...

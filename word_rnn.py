@@ -3,7 +3,7 @@
 From characters to words: the vocabulary grows from sixty to thousands. So a word becomes a vector,
 learned like everything else, and a window of text touches the vectors of its own words, no others.
 
-    python word_rnn.py                                   train on the fables: 39 s on two cores
+    python word_rnn.py                                   train on the fables: 19 to 39 s
     python word_rnn.py --data my.txt --prompt "The fox"  your own text, and how the samples begin
     python word_rnn.py --load out/word_rnn.npz --seed 1  another text from the checkpoint
 
@@ -33,7 +33,7 @@ The model
     loss      = mean of -log softmax(logits[t])[x[t+1]], and perplexity = exp(loss): it is as
                 unsure as if it had to choose among so many equally likely words
 
-What a default run prints at the end (seed 0, two cores, 39 seconds)
+What a default run prints at the end (seed 0, two cores of an EPYC Zen 5, 19 seconds)
     best held-out score: 71.692 perplexity
     In the north had the white out of the hens, and it was, and the chief. "
     The ox ate the river
