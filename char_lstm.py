@@ -1,63 +1,37 @@
 """A character-level LSTM in plain NumPy, every gradient derived by hand.
 
-The memory of char_rnn.py is rewritten at every step, and the gradient that goes back through it is
-multiplied by a matrix each time. The LSTM keeps its memory in a cell instead, c, that is only added
-to and scaled by gates: switches between 0 and 1 that the network learns to set.
+A plain recurrent network makes its state anew at every step, and a gradient that goes back through
+it is multiplied by a matrix each time. The long short-term memory (LSTM) has a second state beside
+h, the cell state c, that is only scaled and added to. Gates, numbers between 0 and 1 for each cell,
+decide how much of it to keep, to write and to show; the network learns to set them.
 
-    python char_lstm.py                                    train on the fables: 23 to 44 s
-    python char_lstm.py --data my.txt --prompt "The "      your own text, and how the samples begin
-    python char_lstm.py --load out/char_lstm.npz --seed 1  another text from the checkpoint
+    a[t]    = Wx[:, x[t]] + Wh @ h[t-1] + b      four parts below each other, of H rows each
+    i, f, o = sigmoid(the first three parts)     input, forget, output gate: write? keep? show?
+    g       = tanh(the fourth part)              the candidate: what could be written
+    c[t]    = f * c[t-1] + i * g                 the cell state: keep some, add some
+    h[t]    = o * tanh(c[t])                     the hidden state: what the cell shows
+    p[t]    = softmax(Wy @ h[t] + by)            how likely every character is to come next
+    loss    = mean over t of -log p[t][x[t+1]]
 
-New since char_rnn.py: sigmoid, the parameters, step and its backward, a second half of the state,
-and what the figure shows. `diff char_rnn.py char_lstm.py` shows it; the repeats are on purpose.
-The batch has 64 streams, where char_rnn.py has 32. Each product is twice as wide then, and a
-character takes 13 % less time; the rate is higher, since there are half as many steps in a text.
-In about as much time it reads the text 10 times, char_rnn.py 25 times, and it scores better.
+    python char_lstm.py                                    read 252 fables, invent one: 90 s
+    python char_lstm.py --data my.txt --prompt "The "      your own text, and how samples begin
+    python char_lstm.py --load out/char_lstm.npz --seed 1  another sample from the saved network
 
-Contents
-    1. Data            text -> characters -> ids -> parallel streams -> windows
-    2. Numerics        sigmoid and cross-entropy without overflow
-    3. Forward         one step of the network, then the whole window
-    4. Backward        the same lines undone in reverse order: back-propagation through time
-    5. Optimizer       clipping by the global norm, Adam
-    6. Sampling        temperature
-    7. Looking inside  how far back the gradient reaches, and what the cells hold: the figure
-    8. Training        evaluation, checkpoint, command line
+The first command ends with lines like these:
+    he birds what the grasshopster. "There is left of the farmer came as a whole worm. She ...
+    hard, and now, and it had tried to look for the red for a sheep like the top of the ...
 
-Notation, as in char_rnn.py, and
-    c[t]  cell state (H, B)    i, f, o  input, forget and output gate (H, B)    g  candidate (H, B)
-    Wx (4H, V)   Wh (4H, H)   b (4H, 1)    the rows of i, f, o and g below each other
+Same as char_rnn.py: data, loss, gradient check, optimizer, sampling and learning (it reads the
+text 10 times to reach its score; char_rnn.py reads it 25 times).
+New here: sigmoid, the parameters, step and step_backward; the state is a pair, (h, c); section 8
+finds cells that have learned what quotation marks are, though nobody told them.
 
-The model (* is elementwise)
-    a[t]          = Wx[:, x[t]] + b + Wh @ h[t-1]
-    i, f, o       = sigmoid(a[t][:3H])                write? keep? show?
-    g             = tanh(a[t][3H:])                   what could be written
-    c[t]          = f * c[t-1] + i * g                the cell: keep some, add some
-    h[t]          = o * tanh(c[t])
-    logits[t]     = Wy @ h[t] + by
-    loss          = mean of -log softmax(logits[t])[x[t+1]]
-
-What a default run prints at the end (seed 0, two cores of an EPYC Zen 5, 23 seconds)
-    best held-out score: 2.014 bits per character
-    Alled a little and back an old wheel she rolled at last see his sand, came out of water. The
-    chief to a poling that to be side. "It is gone you deing down, the frogs it no lean is not ...
-    gradient below 1/10 of that at lag 0: first at lag 11
-    gradient below 1/100 of that at lag 0: first at lag 28
-    gradient below 1/1000 of that at lag 0: first at lag 67
-    (at first no farther than char_rnn.py's 14, 29 and 44; from there on much farther, see the
-    figure)
-
-Papers, and where this file departs from them
-    Hochreiter & Schmidhuber 1997, "Long short-term memory", equation 9: the cell. It had an input
-        and an output gate and no forget gate: the cell kept itself with a weight of exactly 1, the
-        constant error carousel, and its gradient was truncated.
-    Gers, Schmidhuber & Cummins 2000, "Learning to forget": the forget gate, as it is here. No
-        peephole connections. Graves & Schmidhuber 2005: the full gradient, as it is here. In 1997
-        and 2000 g had a logistic function between -2 and 2, where tanh is usual now, and the cells
-        of a block shared their gates; here each cell has its own.
-    Jozefowicz et al. 2015: a forget bias of 1 at the beginning.
-    Pascanu et al. 2013, clipping; Kingma & Ba 2015, Adam: as in char_rnn.py.
-    The cell is that of PyTorch's nn.LSTM, with one bias for its two and the gates in another order.
+Letters
+    x[t]  the characters read at time t, as ids (B,)    h[t], c[t]  hidden and cell state (H, B)
+    B  streams of text read side by side    T  characters in a window    V  vocabulary    H  cells
+    Wx (4H, V)   Wh (4H, H)   b (4H, 1)   Wy (V, H)   by (V, 1)         the parameters
+    d<name>  the gradient of the loss with respect to <name>, an array of the same shape
+    @  is the matrix product, * is elementwise; nats are natural logarithms, bits = nats / log 2
 """
 # /// script
 # requires-python = ">=3.10"
@@ -67,358 +41,300 @@ import argparse
 import json
 import math
 import os
-import signal
 import sys
 import time
 import warnings
 import zlib
 from pathlib import Path
-from textwrap import indent
 
+if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")  # more would mostly wait for the slowest
 import numpy as np
 
-# The C library of Linux gives the memory of a freed large array back to the system, and to get it
-# again costs page faults: a tenth to a quarter of char_rnn.py's training, less elsewhere. After an
-# array of 31 MB has come and gone, it keeps the memory of smaller ones, up to 62 MB that lie free.
-freed = np.empty(31 * 2**20, np.uint8)
-del freed                               # a notebook would show and keep a value without a name
-
-# %% Settings
-LESSON = "char_lstm"
-UNIT = "bits per character"
-HERE = Path(__file__).parent if "__file__" in globals() else Path()   # a notebook has no __file__
-
-SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
-    "data": ("", None, "text to learn from, UTF-8 (default data/fables.txt beside this file)"),
-    "valid": ("", None, "held-out text to score (default: the last tenth of the data)"),
-    "hidden": (256, 1, "hidden units H; more remember more, time grows with the square"),
-    "batch": (64, 1, "parallel streams B; fewer make more updates of the same text"),
-    "seq_len": (64, 1, "characters T in a window: as far back as the gradient goes"),
-    "steps": (600, 0, "training steps in all; the learning rate falls to zero over them"),
-    "lr": (0.016, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
-    "clip": (1.0, 0, "largest norm of the gradient: 1e9 is no clipping, 0 is no learning"),
-    "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
-    "every": (50, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
-    # The checkpoint keeps the settings above; --load takes new --steps and --seed, but no new text.
-    # Those below are free to differ from run to run.
-    "load": ("", None, "checkpoint to go on from; with no steps left it only writes a sample"),
-    "out": ("out", None, "folder for the checkpoint and picture (with --load: where that is)"),
-    "prompt": ("", None, "how each sample begins"),
-    "length": (500, 0, "length of the last sample, in characters"),
-    "temperature": (0.7, 0, "of sampling: 0 takes the likeliest, 1 draws as predicted, 2 is wild"),
-}
-NOT_KEPT = ("load", "out", "prompt", "length", "temperature")
-
-
-class BadInput(ValueError):
-    """Something the user gave cannot be used. The message says what, and what to do."""
-
+LESSON, UNIT = "char_lstm", "bits per character"
+FILE = Path(globals().get("__file__", f"{LESSON}.py")).resolve()    # a notebook has no __file__
 
 # %% 1. Data
-# Networks compute with numbers, so each distinct character gets an id, its place in the sorted
-# alphabet of the training text. The held-out tenth is never trained on; it shows whether the
-# network has learned the language or the text by heart.
+# A network computes with numbers, so every character gets one, its id: its place in the sorted
+# alphabet of the training text, the vocabulary. The last tenth of the text is held out: the network
+# never learns from it, so its score there tells whether it has learned the language, or has only
+# learned the text by heart (overfitting).
+
+class BadInput(ValueError):
+    """Something that the user gave cannot be used. The message says what, and what to do."""
+
 
 def read_text(path):
-    """A UTF-8 file -> its text, with plain newlines. BadInput if it is anything else."""
+    """Return the text of a UTF-8 file. Raise BadInput if it holds anything else."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"cannot read {path} ({error.strerror}); "
-                       "name an existing text with --data or --valid") from None
+        return Path(path).read_text(encoding="utf-8-sig")   # -sig drops the mark of some editors
     except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise BadInput(f"{path} is not text in UTF-8; save it as plain text in UTF-8")
-    return text
+        raise BadInput(f"{path} is not text in UTF-8; save it as plain text in UTF-8") from None
 
 
-def read_data(data, valid):
-    """The flags --data and --valid -> (training text, held-out text)."""
-    data = data or HERE / "data" / "fables.txt"
-    text = read_text(data)
-    if len(text) < 20:
-        raise BadInput(f"{data} has only {len(text)} characters; give a longer text")
-    cut = len(text) * 9 // 10
-    return (text, read_text(valid)) if valid else (text[:cut], text[cut:])
-
-
-def tokenize(text, vocab=()):
-    """A text -> the list of its tokens, in this lesson its characters; vocab is for words only."""
-    return list(text)
-
-
-def detokenize(tokens):
-    """Tokens -> text."""
-    return "".join(tokens)
-
-
-def build_vocab(tokens, settings):
-    """Training tokens -> the vocabulary in id order. Sorted, for a set has no order to rely on."""
-    return sorted(set(tokens))
-
-
-def encode(tokens, vocab):
-    """Tokens -> ids (N,). BadInput names what is not in the vocabulary."""
-    index = {token: i for i, token in enumerate(vocab)}
-    unknown = sorted(set(tokens) - set(vocab))
+def encode(text, vocab):
+    """Return the ids (N,) of the characters of a text. Raise BadInput if vocab lacks one."""
+    index = {char: i for i, char in enumerate(vocab)}
+    unknown = sorted(set(text) - set(vocab))
     if unknown:
         raise BadInput(f"the training text has no {' '.join(map(repr, unknown[:9]))}; do without")
-    return np.array([index[token] for token in tokens], dtype=np.intp)
+    return np.array([index[char] for char in text], dtype=np.intp)
 
 
-def encode_held_out(text, vocab):
-    """Held-out text -> ids (N,), without the characters that training never shows."""
-    tokens, known = tokenize(text), set(vocab)
-    kept = [token for token in tokens if token in known]
-    if len(kept) < len(tokens):
-        print(f"left out of the held-out score: {len(tokens) - len(kept):,} characters "
-              "that do not occur in the training text")
-    return encode(kept, vocab)
-
-
-def check_prompt(prompt, vocab):
-    """BadInput if the prompt has a character that the network does not know."""
-    encode(tokenize(prompt), vocab)
-
-
-def windows(ids, batch, seq_len):
-    """ids (N,) -> a list of windows (inputs, targets), each (T, B) with T = seq_len or less.
-
-    The text is cut into B long streams that are read side by side, one a column, window by window.
-    "abcdefg" with B = T = 2 has the streams abc and def: inputs [ad be] [cf], targets [be cf] [dg].
-    Every token's target is the one after it. The last window is the rest of the streams, so at most
-    B - 1 ids at the very end are never seen. A text too short for a window gets a smaller T and B,
-    and 2 ids are the least.
+def read_data(data, valid, vocab=None):
+    """Return the vocabulary, the training ids (N,) and the held-out ids, from files of these names.
+    Without `valid` the last tenth of the data is held out. Of a long held-out text the first
+    100,000 characters are scored. Characters that a given vocab lacks are left out.
     """
-    seq_len = min(seq_len, len(ids) - 1)
-    batch = min(batch, (len(ids) - 1) // seq_len)
+    text = read_text(data or FILE.parent / "data" / "fables.txt")
+    cut = len(text) if valid else len(text) * 9 // 10
+    texts = text[:cut], read_text(valid) if valid else text[cut:]
+    vocab = vocab or sorted(set(texts[0]))                  # sorted, for a set has no order
+    known = set(vocab)
+    kept = [[char for char in text if char in known] for text in texts]
+    lost = sum(map(len, texts)) - sum(map(len, kept))
+    if lost:
+        print(f"left out: {lost:,} characters that the vocabulary lacks")
+    if min(map(len, kept)) < 2:
+        raise BadInput("training and held-out text need two known characters; give longer ones")
+    return vocab, encode(kept[0], vocab), encode(kept[1][:100_001], vocab)
+
+
+# The text is cut into B long streams, which are read side by side, a column for each, in windows of
+# T characters. A column goes on exactly where it stopped in the window before, so the state can be
+# carried over (stateful training). There is a drawing of it in char_rnn.py.
+def windows(ids, batch, seq_len):
+    """Cut ids (N,) into a list of windows: pairs of inputs and targets, each (T, B).
+    The last window is the rest of the streams; at most B - 1 characters at the very end are never
+    seen. A short text is cut into fewer streams.
+    """
+    batch = max(1, min(batch, (len(ids) - 1) // seq_len))
     length = (len(ids) - 1) // batch
     inputs = ids[:batch * length].reshape(batch, length).T
     targets = ids[1:batch * length + 1].reshape(batch, length).T
     return [(inputs[t:t + seq_len], targets[t:t + seq_len]) for t in range(0, length, seq_len)]
 
 
-# %% 2. Numerics
-def sigmoid(x, out=None):
-    """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = np.multiply(x, 0.5, out=out)                # in place, for a fresh array is slow
-    np.tanh(y, out=y)
-    y *= 0.5
-    y += 0.5
-    return y
+# %% 2. Forward
+# Why sigmoid here and tanh there? A gate is a switch, so it needs a number between 0, shut, and 1,
+# open: sigmoid. What is written must be able to push a cell up or down: tanh, between -1 and 1. And
+# ReLU, max(0, a)? It has no upper end: a forget gate of 3 would triple the cell at every step. And
+# a candidate that is never negative could only ever push a cell up.
+def sigmoid(x):
+    """Return 1 / (1 + exp(-x)), elementwise. Written with tanh it cannot overflow."""
+    return 0.5 * np.tanh(0.5 * x) + 0.5
 
 
-def sigmoid_slope(y):
-    """The derivative of sigmoid where its value is y: y * (1 - y)."""
-    slope = 1 - y
-    slope *= y
-    return slope
-
-
-def tanh_slope(y):
-    """The derivative of tanh where its value is y: 1 - y * y."""
-    slope = y * y
-    return np.subtract(1, slope, out=slope)
-
-
-def cross_entropy(logits, targets, weight):
-    """logits (V, N), ids (N,) -> -log p(target) in nats (N,), gradient by the logits (V, N).
-
-    softmax(y) = exp(y) / sum(exp(y)) stays the same when a constant is added to y, so we move the
-    largest logit to 0 and exp cannot overflow. Only the sum, which is at least 1, goes through the
-    logarithm: -log p = log(sum(exp(y))) - y[target] is right even where p itself rounds to 0.
-
-    The gradient is that of the sum of weight * nats, weight a number or one for each (N,). Section
-    4 derives it: weight * (p - onehot). With many words this is the largest array of all, so it is
-    made on the way, in the memory of the logits.
-    """
-    logits -= logits.max(axis=0)
-    columns = np.arange(len(targets))
-    nats = -logits[targets, columns]
-    np.exp(logits, out=logits)
-    total = logits.sum(axis=0)
-    nats += np.log(total)
-    logits *= weight / total                        # weight * p
-    logits[targets, columns] -= weight
-    return nats, logits
-
-
-# %% 3. Forward
 def init_params(V, H, rng, dtype=np.float32):
-    """Random weights -> dict of arrays; their dtype is that of all the rest.
+    """Return random weights for V characters and H cells, and biases, as a dict.
 
-    Wx, Wh and b hold the rows of the gates i, f, o and of the candidate g below each other. The
-    variances are LeCun's, as in char_rnn.py. The forget gate's bias begins at 1: with 0 the gate is
-    about 0.5, and a gradient that halves at every step says little about what keeping would bring.
+    Wx, Wh and b hold the rows of i, f, o and g below each other, so one product serves all four.
+    Biases are zero, but 1 for the forget gate, sigmoid(1) = 0.73. At 0 it would halve the cells at
+    every step: after ten 0.1 % is left of a cell and of its gradient, instead of 4 %, and the
+    network finds out late that keeping pays. The input gate, half open, already writes and learns.
     """
-    params = {
-        "Wx": rng.normal(0, 1, (4 * H, V)),
-        "Wh": rng.normal(0, H**-0.5, (4 * H, H)),
-        "b": np.zeros((4 * H, 1)),
-        "Wy": rng.normal(0, H**-0.5, (V, H)),
-        "by": np.zeros((V, 1)),
-    }
+    params = {"Wx": rng.normal(0, 1, (4 * H, V)), "Wh": rng.normal(0, H**-0.5, (4 * H, H)),
+              "Wy": rng.normal(0, H**-0.5, (V, H)), "b": np.zeros((4 * H, 1)),
+              "by": np.zeros((V, 1))}
     params["b"][H:2 * H] = 1
     return {name: param.astype(dtype) for name, param in params.items()}
 
 
 def init_state(H, B, dtype=np.float32):
-    """The state before the first token: (h, c), both (H, B) zero."""
+    """Return the state before the first character, (h, c), both (H, B): nothing is remembered."""
     return np.zeros((H, B), dtype), np.zeros((H, B), dtype)
 
 
-def look_up(params, x):
-    """Ids x (B,) -> what they add to a, (4H, B): their columns of Wx, and b."""
-    return np.take(params["Wx"], x, axis=1) + params["b"]
+# Cell state or hidden state? The cell state c is the memory itself. The hidden state h is what it
+# shows at this moment, to the prediction and to the gates of the next step. With its output gate
+# shut, a cell can keep something for long without anybody seeing it, until it is needed.
+def step(params, x, state):
+    """Read one character per stream, ids x (B,), in the state (h, c) before, both (H, B).
 
-
-def step(params, ax, state):
-    """One step: look_up's ax (4H, B), the state before -> the state after, what backward needs."""
+    Return the state after, and a cache for step_backward. The gates are numbers for every cell.
+    """
     h_prev, c_prev = state
-    H, B = c_prev.shape
-    a = params["Wh"] @ h_prev
-    a += ax                                         # in place, here and below: saves 4 %
-    gates = sigmoid(a[:3 * H], out=a[:3 * H])       # open (1) or shut (0), for every unit by itself
-    i, f, o = gates.reshape(3, H, B)
-    g = np.tanh(a[3 * H:], out=a[3 * H:])           # candidate: what could be written
-    c = f * c_prev                                  # f: how much to keep
-    c += i * g                                      # i: how much to write
+    H, B = h_prev.shape
+    a = np.take(params["Wx"], x, axis=1) + params["Wh"] @ h_prev + params["b"]
+    i, f, o = sigmoid(a[:3 * H]).reshape(3, H, B)
+    g = np.tanh(a[3 * H:])
+    c = f * c_prev + i * g
     tc = np.tanh(c)
-    h = o * tc                                      # o: how much to show
-    return (h, c), (gates, g, c_prev, tc)
+    h = o * tc
+    return (h, c), (i, f, o, g, c_prev, tc)
 
 
-def readout(params, h):
-    """Hidden states h (H, N) -> logits (V, N)."""
-    logits = params["Wy"] @ h
-    logits += params["by"]                          # in place, for a fresh array is slow
-    return logits
+def predict(params, x, state):
+    """Read one character per stream; return the logits of the next one (V, B), and the state."""
+    state, _ = step(params, x, state)
+    return params["Wy"] @ state[0] + params["by"], state
+
+
+# The loss is -log p of the character that really came, in nats; divided by log 2 it is in bits. To
+# guess evenly among 62 characters costs 5.95 bits, and the first loss must be a little above that
+# (here 6.02: random weights guess unevenly); if not, something is wrong before the learning begins.
+# A score of 2.01 bits is as unsure as a choice among 2^2.01 = 4 characters.
+def cross_entropy(logits, targets):
+    """Score logits (V, N) against ids (N,): return -log p of each target, in nats (N,), and all p.
+
+    A constant added to all logits of a column changes no p. We take the largest away: then exp
+    cannot overflow, and the sum is at least 1, so its logarithm is right even where p rounds to 0.
+    """
+    logits = logits - logits.max(axis=0)
+    exps = np.exp(logits)
+    sums = exps.sum(axis=0)
+    return np.log(sums) - logits[targets, np.arange(len(targets))], exps / sums
 
 
 def forward(params, inputs, targets, state):
-    """inputs, targets: ids (T, B); state -> mean nats per token, state after, cache for backward.
-
-    It is the same step T times with the same weights: unrolled, a network T layers deep.
+    """Read a window: ids inputs and targets (T, B), and the state carried in, (h, c).
+    Return the mean loss in nats per character, the state to carry on, and a cache for backward.
     """
-    # All characters are looked up once and kept as rows: a row is one piece of memory, a column is
-    # not. That the steps fetch rows takes 6 % off the time of char_gru.py on an Intel Xeon, nothing
-    # on an AMD EPYC. Each row is 16 numbers longer than needed: else those of char_lstm.py would be
-    # 4 KB long, a power of two, and all numbers of a column belong in the same few places of the
-    # cache, where they push each other out. On EPYCs that took a sixth to a fifth longer.
-    table = np.pad(look_up(params, range(len(params["by"]))), ((0, 16), (0, 0))).T.copy()
-    hidden, saved = [state[0]], []
+    h, caches = [state[0]], []                  # h[0] is carried in; inputs[t] makes h[t + 1]
     for x in inputs:
-        state, kept = step(params, table[x].T[:-16], state)
-        hidden.append(state[0])
-        saved.append(kept)
-    # Only the recurrence must go step by step. For the rest the order of time does not matter: with
-    # the columns of all steps side by side, one product does the work of T, and does it faster.
-    B = inputs.shape[1]
-    hidden = np.concatenate(hidden, axis=1)     # (H, (T + 1) * B): the state before, then T steps
-    logits = readout(params, hidden[:, B:])
-    nats, dlogits = cross_entropy(logits, targets.ravel(), 1 / targets.size)
-    return nats.mean(), state, (inputs, saved, hidden, dlogits)
+        state, cache = step(params, x, state)
+        h.append(state[0])
+        caches.append(cache)
+    # Only the state must wait for the step before. The predictions need not: with the columns of
+    # all T steps side by side, one product makes the logits of all T * B characters.
+    hidden = np.concatenate(h[1:], axis=1)      # (H, T * B)
+    nats, p = cross_entropy(params["Wy"] @ hidden + params["by"], targets.ravel())
+    return nats.mean(), state, (inputs, targets, h, caches, hidden, p)
 
 
-# %% 4. Backward
-# Six rules do all of it. Each turns the gradient of a line's result into those of its operands.
+# %% 3. Backward
+# Unroll the loop, and there are two ways through time:
 #
-#   product        Y = W @ X        dW = dY @ X.T,  dX = W.T @ dY. For Y_ij = sum_k W_ik * X_kj, and
-#                                   W_ik meets X_kj in every column j: dW_ik = sum_j dY_ij * X_kj
-#   sum            Y = A + b        dA = dY,  db = dY summed over the columns that b was added to
-#   elementwise    Y = tanh(A)      dA = dY * (1 - Y * Y): the derivative of tanh is 1 - tanh^2
-#                  Y = sigmoid(A)   dA = dY * Y * (1 - Y)
-#                  Y = A * B        dA = dY * B,  dB = dY * A
-#   used twice     Y = f(X), Z = g(X)    dX = what comes through Y + what comes through Z
-#   look-up        Y = W[:, ids]    is W @ onehot, a column an id, so dW = dY @ onehot.T: each
-#                                   column of dY is added to the column of W that was looked up
-#   softmax with   nats = log(sum_j exp(y_j)) - y_target
-#   cross-entropy                   The first part's derivative by y_i is exp(y_i) / sum_j exp(y_j),
-#                                   which is p_i; the second's is 1 at the target: dy = p - onehot
+#   c[0] ====> c[1] ====> c[2] ====> c[3]      times f, plus i * g: no matrix, no tanh
+#         /   \      /   \      /   \          up: i * g joins c;  down: h = o * tanh(c)
+#   h[0] ----> h[1] ----> h[2] ----> h[3]      through Wh and the gates
+#               |          |          |
+#              L[1]       L[2]       L[3]      each loss sees h, through the same Wy and by
 #
-# Back-propagation through time is these rules applied to the unrolled network, last step first.
-# At the start of the window the gradient stops: the *state* came over from the window before, but
-# to follow the gradient there would mean going back to the beginning of the text at every step. So
-# the network can remember for longer than T, but what it learns from spans T steps at most.
+# The rules are those of char_rnn.py: Y = W @ X has dW = dY @ X.T and dX = W.T @ dY; tanh has the
+# slope 1 - tanh^2; what is used twice gets the sum of both gradients; dlogits = p - onehot(target).
+# Two are new. Y = A * B, elementwise, has dA = dY * B and dB = dY * A. And sigmoid has the slope
+# s * (1 - s), at most 1/4. Read step from its last line to its first; beside each is what it gives:
+#
+#   forward                        backward
+#   h  = o * tc,  tc = tanh(c)     do = dh * tc          dc = dc_next + dh * o * (1 - tc^2)
+#   c  = f * c_prev + i * g        df = dc * c_prev      di = dc * g     dg = dc * i
+#                                  dc_prev = dc * f      <- the LSTM is this line
+#   i, f, o = sigmoid(a[:3H])      three parts of da: di * i * (1-i), df * f * (1-f), do * o * (1-o)
+#   g       = tanh(a[3H:])         the fourth part:   dg * (1 - g^2)
+#   a  = Wx[:, x] + Wh @ h_prev + b                   dh_prev = Wh.T @ da
+#
+# c[t] is used twice, by h[t] and by the cell at t + 1, so dc is a sum, and dc_next came from there.
+# The direct path, from dc to dc_prev, is a factor f that the network sets itself. Where f is 0.99,
+# 37 % of the gradient are left after 100 steps. The other paths lead through da and Wh.T, and
+# there a gradient vanishes or explodes as in char_rnn.py. All paths add up; the gates decide which
+# of them count.
+#
+# At the beginning of the window the gradient stops (truncated back-propagation, detach), while the
+# state was carried in: the network may remember for longer, but learns from T steps at a time.
+def step_backward(params, cache, dh, dc_next):
+    """Go back through step: from the gradients of h and c (H, B) to those of a, h_prev and c_prev.
 
-def step_backward(params, dstate, kept, da):
-    """Undo step: gradient of the state after -> of the state before; da (4H, B) is filled in."""
-    (dh, dc), (gates, g, c_prev, tc) = dstate, kept
-    i, f, o = gates.reshape(3, *g.shape)
-    di, df, do, dg = da.reshape(4, *g.shape)        # views: what is written there is in da
-    # forward: h = o * tc, tc = tanh(c). c was used twice: here, and at t + 1, from where dc came.
-    np.multiply(dh, tc, out=do)
-    dtc = dh * o
-    dtc *= tanh_slope(tc)
-    dc = dc + dtc
+    dh is the whole gradient of h; dc_next is the part of c's that comes from the step after.
+    """
+    i, f, o, g, c_prev, tc = cache
+    # forward: h = o * tc, tc = tanh(c)
+    do = dh * tc
+    dc = dc_next + dh * o * (1 - tc * tc)
     # forward: c = f * c_prev + i * g
-    np.multiply(dc, c_prev, out=df)
-    np.multiply(dc, g, out=di)
-    np.multiply(dc, i, out=dg)
-    # The direct path from c to c_prev has the factor f and nothing else: no matrix, no derivative
-    # of a squashing function. Where f is near 1 the gradient arrives whole: this line is the LSTM.
+    df = dc * c_prev
+    di = dc * g
+    dg = dc * i
     dc_prev = dc * f
-    # forward: gates = i, f, o = sigmoid(a[:3H]), g = tanh(a[3H:])
-    da[:len(gates)] *= sigmoid_slope(gates)
-    dg *= tanh_slope(g)
-    # forward: a = Wx[:, x] + b + Wh @ h_prev
-    return params["Wh"].T @ da, dc_prev
+    # forward: i, f, o = sigmoid(a[:3H]), g = tanh(a[3H:])
+    da = np.concatenate([di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g * g)])
+    # forward: a = Wx[:, x] + Wh @ h_prev + b
+    dh_prev = params["Wh"].T @ da
+    return da, dh_prev, dc_prev
 
 
 def backward(params, cache):
-    """The cache of forward -> gradients of the mean loss: of params, a dict, and of the state."""
-    inputs, saved, hidden, dlogits = cache
+    """Return the gradients of the mean loss: of the params, a dict, and of the state carried in."""
+    inputs, targets, h, caches, hidden, p = cache
     T, B = inputs.shape
-    V, N = dlogits.shape
-    h, h_prev = hidden[:, B:], hidden[:, :-B]
-    # forward: loss = mean of the cross-entropies; cross_entropy has made dlogits already
-    # forward: logits = Wy @ h + by
-    grads = {"Wy": dlogits @ h.T, "by": dlogits.sum(axis=1, keepdims=True)}
-    dhidden = params["Wy"].T @ dlogits
-    dstate = init_state(len(h), B, h.dtype)                 # zero: no loss lies beyond the window
-    # Every step fills in a piece of memory of its own, and one copy afterwards makes columns of it.
-    # To write into the columns of a matrix step by step takes 4 % longer (char_gru.py).
-    da = np.empty((T, len(params["b"]), B), dhidden.dtype)
+    # forward: loss = the mean of -log p[target]
+    dlogits = p.copy()
+    dlogits[targets.ravel(), np.arange(T * B)] -= 1
+    dlogits /= T * B
+    # forward: logits = Wy @ hidden + by
+    grads = {"Wy": dlogits @ hidden.T, "by": dlogits.sum(axis=1, keepdims=True)}
+    dhidden = np.split(params["Wy"].T @ dlogits, T, axis=1)     # T arrays (H, B), one for each step
+    da, dh_next, dc_next = [None] * T, 0, 0
     for t in reversed(range(T)):
-        # h[t] was used twice: by the logits at t, and by the step to t + 1.
-        dh = dstate[0] + dhidden[:, t * B:(t + 1) * B]
-        dstate = step_backward(params, (dh, *dstate[1:]), saved[t], da[t])
-    da = da.transpose(1, 0, 2).reshape(-1, N)               # a column a step and stream
-    # forward: a = Wx[:, x] + b + Wh @ h_prev, with the same parameters at every step: the gradients
-    # of all T steps add up, and one product over all T * B columns adds them.
-    # In forward a look-up saved the product with zeros. With an alphabet of 62 the product is the
-    # faster way here: its alternative, np.add.at, adds column by column. With thousands it is not.
-    onehot = np.zeros((V, N), da.dtype)
-    onehot[inputs.ravel(), np.arange(N)] = 1
-    grads |= {"Wx": da @ onehot.T, "Wh": da @ h_prev.T}
-    grads["b"] = grads["Wx"].sum(axis=1, keepdims=True)     # each column of da went to one of Wx
-    return grads, dstate
+        # forward: h[t + 1] was used by its own loss, and by the step after it
+        dh = dhidden[t] + dh_next
+        da[t], dh_next, dc_next = step_backward(params, caches[t], dh, dc_next)
+    # forward: a = Wx @ onehot(x) + Wh @ h_prev + b. With the columns of all T steps side by side,
+    # one product adds up all T parts of a gradient, also where a character came twice: so onehot.
+    da, h_prev = np.concatenate(da, axis=1), np.concatenate(h[:-1], axis=1)
+    onehot = np.eye(len(params["by"]), dtype=da.dtype)[inputs.ravel()]      # (T * B, V)
+    grads |= {"Wx": da @ onehot, "Wh": da @ h_prev.T, "b": da.sum(axis=1, keepdims=True)}
+    return grads, (dh_next, dc_next)
+
+
+# How far back does the gradient reach? Take the loss L[t] of one prediction, and walk back: the
+# norm of its gradient with respect to h[t-k] and c[t-k] says how much a small change of the state k
+# characters ago would change that loss. Where it is near 0, nothing so far back can be learned.
+def gradient_by_lag(params, ids, lags=200):
+    """Return the norms of dL[t] / d(h, c)[t-k], an array (lags, places), k from 0.
+
+    The places t lie in streams of ids (N,), 16 or fewer; reading begins 50 characters before the
+    largest lag, so that the state there is a usual one.
+    """
+    inputs, targets = windows(ids, 16, lags + 50)[0]
+    B = inputs.shape[1]
+    state = init_state(params["Wy"].shape[1], B, params["Wy"].dtype)
+    _, _, (*_, caches, _, p) = forward(params, inputs, targets, state)
+    dlogits = p[:, -B:]                         # of the loss at the last step alone
+    dlogits[targets[-1], np.arange(B)] -= 1
+    dh, norms = params["Wy"].T @ dlogits, []
+    dc = np.zeros_like(dh)
+    for cache in reversed(caches[-lags:]):
+        norms.append(np.linalg.norm(np.concatenate([dh, dc]), axis=0))
+        _, dh, dc = step_backward(params, cache, dh, dc)
+    return np.array(norms)
+
+
+# %% 4. Gradient check
+# Is all of this right? Move one number a little, up and down, and run forward both times: the
+# difference of the two losses, divided by the distance, must be its gradient. If a check fails
+# although backward is right, the usual cause is float32, or too small a move.
+def check_gradients(entries=20, distance=1e-5):
+    """Compare backward with such differences on a toy network; print and return the largest error,
+    relative to the largest gradient of the same array. It must be below 1e-6.
+    """
+    rng = np.random.default_rng(0)
+    params = {name: param + 0.3 * rng.normal(size=param.shape)
+              for name, param in init_params(5, 4, rng, np.float64).items()}
+    ids, state = rng.integers(0, 5, (7, 3)), rng.normal(size=np.shape(init_state(4, 3)))
+    grads, dstate = backward(params, forward(params, ids[:-1], ids[1:], state)[2])
+    grads, errors = grads | {"state": np.array(dstate)}, []
+    for name, array in (params | {"state": state}).items():
+        for i in rng.permutation(array.size)[:entries]:
+            place, losses = np.unravel_index(i, array.shape), []
+            value = array[place]
+            for array[place] in (value - distance, value + distance, value):    # ends as it was
+                losses.append(forward(params, ids[:-1], ids[1:], state)[0])
+            error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
+            errors.append(abs(error) / np.abs(grads[name]).max())
+    print(f"gradient check: {len(errors)} entries of {len(grads)} arrays, "
+          f"largest relative error {np.max(errors):.0e}")
+    return np.max(errors)
 
 
 # %% 5. Optimizer
-def clip_gradients(grads, max_norm):
-    """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
-
-    Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
-    gradient keeps its direction. A product of many factors now and then explodes. Adam would
-    answer it with a step of about 3 lr at most, but its running means would keep the explosion: m a
-    wrong direction for tens of steps, v steps that are far too short for hundreds.
-    """
-    # A sparse gradient, that of E where words are looked up, is a pair (ids, rows): the rest is 0.
-    arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
-    norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
-    if norm > max_norm:
-        for array in arrays:
-            array *= max_norm / norm
-    return norm
-
-
+# Adam divides m, a mean of the last gradients, by their usual size, sqrt(v): entries move by about
+# lr where the sign is steady, else by less. Clipping scales all gradients by one factor where their
+# global norm is too large: m and v would long remember an explosion. char_rnn.py tells more.
 class Adam:
-    """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
-
-    m is a running mean of the gradient and v of its square. Both start at zero, so after t steps
-    their weights add up to 1 - beta^t only; dividing by that makes them true averages.
+    """Adam, Algorithm 1 of Kingma & Ba 2015.
+    m is a running mean of the gradient, v of its square. Both begin at zero, so after t steps their
+    weights add up to 1 - beta^t only. To divide by that makes true means of them.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -427,433 +343,364 @@ class Adam:
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
 
     def update(self, params, grads, lr):
-        """One step with learning rate lr; changes params in place."""
+        """Move the params, in place, one step with the learning rate lr."""
         self.t += 1
-        seen1, seen2 = 1 - self.beta1**self.t, 1 - self.beta2**self.t
         for name, grad in grads.items():
-            # A few rows at a time, so that what is computed on the way stays in the cache: at 1.2
-            # million parameters 2.4 ms, not 3.6, on an Intel Xeon; a newer EPYC gains nothing.
-            rows = max(1, 2**15 // grad[0].size)
-            for start in range(0, len(grad), rows):
-                part = slice(start, start + rows)
-                g, m, v = grad[part], self.m[name][part], self.v[name][part]
-                m += (1 - self.beta1) * (g - m)             # = beta1 * m + (1 - beta1) * g
-                v += (1 - self.beta2) * (g * g - v)
-                change = np.sqrt(v / seen2)
-                change += self.eps
-                np.divide(m, change, out=change)
-                change *= lr / seen1                        # = lr * m_hat / (sqrt(v_hat) + eps)
-                params[name][part] -= change
+            m, v = self.m[name], self.v[name]
+            m += (1 - self.beta1) * (grad - m)              # = beta1 * m + (1 - beta1) * grad
+            v += (1 - self.beta2) * (grad * grad - v)
+            m_hat = m / (1 - self.beta1**self.t)
+            v_hat = v / (1 - self.beta2**self.t)
+            params[name] -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
+
+
+def clip_gradients(grads, max_norm):
+    """Scale the gradients, in place, to a global norm of max_norm at most; return that before."""
+    norm = math.sqrt(sum(float(np.vdot(grad, grad)) for grad in grads.values()))
+    if norm > max_norm:
+        for grad in grads.values():
+            grad *= max_norm / norm
+    return norm
 
 
 # %% 6. Sampling
-def pick(logits, temperature, rng):
-    """logits (V,) -> an id drawn from softmax(logits / temperature); 0 takes the largest.
-
-    The Gumbel trick: add noise -log(E) to every logit, each E drawn from the exponential law, and
-    take the largest sum. That is the smallest E * exp(-y): a wait that ends at the rate exp(y), and
-    of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
-    does the same as smaller logits.
-    """
-    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a tenth to a
-    # fifth longer for each word that it writes.
-    return int(np.argmax(logits - temperature * np.log(rng.exponential(size=len(logits)))))
-
-
+# The network reads the prompt, draws the next character from its own prediction, reads it, and so
+# on. The temperature divides the logits: below 1 the text becomes safer, above 1 wilder.
 def sample(params, vocab, prompt, length, temperature, rng):
-    """Read the prompt, then `length` times draw a token and read it in turn -> the text."""
-    ids = encode(tokenize(prompt, vocab), vocab).tolist()
-    shown = 0 if ids else 1
-    ids = ids or [0]                            # no prompt: as if after id 0, mostly the line end
-    silent = [i for i, token in enumerate(vocab) if token == "<unk>"]   # words only: never written
+    """Read the prompt, then write `length` characters more; return both as a text."""
+    ids = encode(prompt, vocab).tolist() or [0]     # no prompt: as after id 0, here the line break
     state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
-    for x in ids[:-1]:
-        state, _ = step(params, look_up(params, [x]), state)
-    for _ in range(length):
-        state, _ = step(params, look_up(params, ids[-1:]), state)
-        logits = readout(params, state[0])[:, 0]
-        logits[silent] = -np.inf
-        ids.append(pick(logits, temperature, rng))
-    return detokenize([vocab[i] for i in ids[shown:]])
+    for n in range(len(ids) - 1 + length):
+        logits, state = predict(params, ids[n:n + 1], state)
+        if n == len(ids) - 1:                               # all is read: draw the next one
+            logits = logits[:, 0].astype(float)
+            p = np.exp((logits - logits.max()) / max(temperature, 1e-9))
+            ids.append(rng.choice(len(vocab), p=p / p.sum()))
+    return "".join(vocab[i] for i in ids[0 if prompt else 1:])
 
 
-# %% 7. Looking inside
-# How far back does the network remember? Take the loss L[t] of one prediction on held-out text and
-# walk back: the norm of dL[t] / d state[t-k] says how much a small change of the memory, k
-# characters ago, would have changed it. A link over k characters is learned only through this.
-
-def gradient_by_lag(params, ids, lags, places):
-    """Norms of dL[t] / d state[t-k], k = 0..lags, at `places` times t -> (lags + 1, places), saved.
-
-    The times are spread over ids (N,), a column each. Reading begins some 50 characters before the
-    largest lag, so that the state there is a usual one; a short text gives less of this, then fewer
-    lags. In float64; the norm is that of all arrays of the state together. `saved` is what step
-    kept of these lags; lags is 1 or more.
-    """
-    params = {name: param.astype(np.float64) for name, param in params.items()}
-    span = min(lags + 50, len(ids) - 2)
-    starts = np.linspace(0, len(ids) - span - 2, places).astype(int)
-    text = ids[starts + np.arange(span + 2)[:, None]]
-    state, saved = init_state(params["Wy"].shape[1], places, np.float64), []
-    for x in text[:-1]:
-        state, kept = step(params, look_up(params, x), state)
-        saved = [*saved, kept][-lags:]
-    _, dlogits = cross_entropy(readout(params, state[0]), text[-1], 1)
-    dstate = (params["Wy"].T @ dlogits, *(np.zeros_like(array) for array in state[1:]))
-    norms = [np.linalg.norm(np.concatenate(dstate), axis=0)]
-    da = np.empty((len(params["b"]), places))
-    for kept in reversed(saved):
-        dstate = step_backward(params, dstate, kept, da)
-        norms.append(np.linalg.norm(np.concatenate(dstate), axis=0))
-    return np.array(norms), saved
-
-
-def slow_cells(params, ids, count):
-    """The cell state of the `count` slowest units over ids (N,) -> (N, count), scaled to +-1.
-
-    Slow means: the mean step |c[t] - c[t-1]| is small against the standard deviation.
-    """
-    state, cells = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype), []
-    for x in ids:
-        state, _ = step(params, look_up(params, x[None]), state)
-        cells.append(state[1][:, 0])
-    cells = np.array(cells)
-    speed = np.abs(np.diff(cells, axis=0)).mean(axis=0) / (cells.std(axis=0) + 1e-6)
-    slowest = cells[:, np.argsort(speed)[:count]]
-    return slowest / np.abs(slowest).max(axis=0)
-
-
-def plot_heat(axes, values, low, tokens, title):
-    """Draw values (N, units) between low and 1 over the first 100 tokens, a row a unit."""
-    values = values[:100]
-    image = axes.imshow(values.T, aspect="auto", cmap="RdBu_r", vmin=low, vmax=1)
-    axes.set_xticks(range(len(values)), [repr(token)[1:-1] for token in tokens[:len(values)]])
-    axes.set(xlabel="text, a character a column", ylabel="unit, by rank", title=title)
-    axes.figure.colorbar(image, ax=axes, pad=0.01)
-
-
-def plot_losses(axes, info):
-    """Draw the learning curves; info["history"]: rows of (step, training nats, held-out nats)."""
-    steps, train, valid = np.array(info["history"]).T
-    axes.plot(steps, score(train), label="while training")
-    axes.plot(steps, score(valid), label=f"{info['scored']} score")
-    axes.set(xlabel="training step", ylabel=UNIT, title="Learning",
-             yscale="log" if UNIT == "perplexity" else "linear")
-    axes.legend()
-
-
-def plot_lags(axes, norms):
-    """Draw norms by lag, the median and the middle 80 % of places, and print how far they reach."""
-    norms = np.maximum(norms, 1e-30)            # a logarithmic axis has no place for zero
-    low, median, high = np.quantile(norms, (0.1, 0.5, 0.9), axis=1)
-    axes.fill_between(range(len(norms)), low, high, alpha=0.25, label="middle 80 % of places")
-    axes.semilogy(median, label="median")
-    axes.set(xlabel="lag k, characters back", ylabel="norm of dL[t] / d state[t-k]",
-             title="How far back the gradient reaches", ylim=(1e-10, max(10 * high.max(), 1)))
-    for part in (10, 100, 1000):
-        below = np.flatnonzero(median <= median[0] / part)
-        print(f"gradient below 1/{part} of that at lag 0: "
-              + (f"first at lag {below[0]}" if len(below) else f"not up to lag {len(norms) - 1}"))
-
-
-def draw(path, params, vocab, valid, info):
-    """Write the lesson's picture to path."""
-    from matplotlib.figure import Figure        # here, so that all else runs without it
-    figure = Figure(figsize=(13, 9), layout="constrained")
-    axes = figure.subplot_mosaic("LR;UU")
-    plot_losses(axes["L"], info)
-    plot_lags(axes["R"], gradient_by_lag(params, valid, 200, 100)[0])
-    axes["R"].legend()
-    text = valid[:2000]
-    plot_heat(axes["U"], slow_cells(params, text, 8), -1, [vocab[x] for x in text],
-              "Cell state of the eight slowest units, scaled by its largest in 2,000 characters")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)            # letters that the font lacks
-        figure.savefig(path, dpi=110)
-
-
-# %% 8. Training
-# The learning is four lines of train: forward, backward, clip_gradients, adam.update. All else here
-# keeps house: the score, the checkpoint, the flags, and what to say when something goes wrong.
-
+# %% 7. Learning
+# One update (not a step, which reads one character): read a window, go back, clip, move. Windows
+# come in the order of the text. The learning rate falls to zero in a straight line: large moves go
+# far, small ones settle. The parameters that score best on the held-out text are kept, for later
+# ones may know the training text by heart. `yield` lets the caller print and save in between.
 def score(nats):
-    """Mean nats per token -> the unit of the field."""
+    """Turn nats per character into bits per character."""
     return nats / math.log(2)
 
 
-def print_baseline(train, valid, V):
-    """Print what models score that know nothing, or only how common each character is."""
-    counts = np.bincount(train, minlength=V) + 1
-    unigram = -np.log(counts / counts.sum())[valid].mean()
-    print(f"to beat: {score(math.log(V)):.3f} {UNIT} when all characters are equally likely, "
-          f"{score(unigram):.3f} by how common each is")
-
-
-def new_params(settings, vocab, rng):
-    """Parameters of the size the settings ask for."""
-    return init_params(len(vocab), settings["hidden"], rng)
-
-
-def evaluate(params, ids, seq_len):
-    """Mean nats per token over ids (N,), read as in training: in streams, their state carried on.
-
-    A stream begins with nothing in its memory, so many streams score worse than few. Here there are
-    32, in a short text fewer, whatever the batch: scores of different settings can be compared.
+def evaluate(params, ids, size):
+    """Return the mean nats per character over ids (N,), about `size` characters at a time.
+    It is read as in training, but in 32 streams, or fewer if it is short. A stream begins with
+    nothing in its memory, so more of them would score worse.
     """
-    parts, total, count = windows(ids, 32, seq_len), 0, 0
-    state = init_state(params["Wy"].shape[1], parts[0][0].shape[1], params["Wy"].dtype)
-    for inputs, targets in parts:
+    streams = max(1, min(32, (len(ids) - 1) // 100))
+    seq_len = min(-(-size // streams), (len(ids) - 1) // streams)
+    state, total, count = init_state(params["Wy"].shape[1], streams, params["Wy"].dtype), 0.0, 0
+    for inputs, targets in windows(ids, streams, seq_len):
         loss, state, _ = forward(params, inputs, targets, state)
-        total += float(loss) * targets.size
-        count += targets.size
+        total, count = total + float(loss) * targets.size, count + targets.size
     return total / count
 
 
-def save(path, info, arrays, adam, state):
-    """Write a checkpoint: info (plain values, "lesson" among them) and arrays (dicts by group).
-
-    The optimizer's memory goes with them, and from a language model the state carried to the next
-    window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever
-    the program is killed, path is the old checkpoint or the new one, never half of either.
+def learn(run, ids, valid):
+    """Train run["params"] on ids (N,), up to the planned steps; yield after every update.
+    `run` is a dict of all that training changes: parameters, the best of them so far, Adam's m and
+    v, the state, the losses and scores. Yield the gradient's norm, the number of characters read,
+    and whether the held-out ids `valid` were scored; raise BadInput if the score is not finite.
     """
-    # Adam's t and betas are plain values and go to info; its m and v are dicts and go to arrays.
-    info, arrays = dict(info), {**arrays, "state": {str(i): a for i, a in enumerate(state)}}
-    for name, value in vars(adam).items():
-        (arrays if isinstance(value, dict) else info)[name] = value
-    flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
-    part = Path(f"{path}.{os.getpid()}.part")       # two runs may share a folder
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, info=json.dumps(info), **flat)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    settings, params = run["settings"], run["params"]
+    adam = Adam(params)
+    adam.m, adam.v, adam.t = run["m"], run["v"], len(run["losses"])
+    parts = windows(ids, settings["batch"], settings["seq_len"])
+    for done in range(len(run["losses"]), settings["steps"]):
+        inputs, targets = parts[done % len(parts)]
+        if done % len(parts) == 0:              # the text begins again: nothing is remembered yet
+            run["state"] = init_state(settings["hidden"], inputs.shape[1])
+
+        loss, run["state"], cache = forward(params, inputs, targets, run["state"])
+        grads, _ = backward(params, cache)
+        norm = clip_gradients(grads, settings["clip"])
+        adam.update(params, grads, settings["lr"] * (1 - done / settings["steps"]))
+
+        run["losses"].append(float(loss))
+        scored = (done + 1) % settings["every"] == 0 or done + 1 in (1, settings["steps"])
+        if scored:
+            nats = evaluate(params, valid, settings["batch"] * settings["seq_len"])
+            recent = run["losses"][-settings["every"]:]
+            run["scores"].append([done + 1, float(np.mean(recent)), nats])
+            if not math.isfinite(nats):
+                raise BadInput(f"no finite loss at {done + 1}; try --lr {settings['lr'] / 3:.2g}")
+            if nats <= run["best_nats"]:
+                run["best_nats"] = nats
+                run["best"] = {name: param.copy() for name, param in params.items()}
+        yield norm, inputs.size, scored
+
+
+# ---- The lesson ends here. What follows looks inside the trained network and keeps house. ----
+
+# %% 8. Looking inside
+# Do the cells hold anything that we have a name for? For three properties of the text we look for
+# the cell that follows each best (after Karpathy, Johnson & Fei-Fei 2015). It is chosen by its
+# correlation on the first half of the held-out text, and judged and drawn on the second. We look at
+# c itself, for it can count, while tanh(c) is soon near 1.
+
+NAMES = ["inside quotation marks", "position in the line", "position in the word"]
+
+
+def properties(text):
+    """Return the rows of NAMES for each character, (3, N). Quotes flip; blank lines reset."""
+    rows, quoted, column, letter = [], 0, 0, 0
+    for before, char in zip(" " + text, text):
+        quoted = 0 if before + char == "\n\n" else quoted ^ (char in '"\u201c\u201d')
+        column = 0 if char == "\n" else column + 1
+        letter = letter + 1 if char.isalpha() else 0
+        rows.append((quoted, column, letter))
+    return np.transpose(rows)
+
+
+def best_cells(params, ids, vocab):
+    """Return rows (property, cell, correlation, its c on the second half), and that half's text."""
+    N = min(30_000, len(ids) - 1) // 2
+    inputs = ids[:2 * N].reshape(2, N).T                    # both halves, a column for each
+    state, cells, rows = init_state(params["Wy"].shape[1], 2, params["Wy"].dtype), [], []
+    for x in inputs:
+        state, _ = step(params, x, state)
+        cells.append(state[1])
+    first, second = np.transpose(cells, (2, 1, 0))          # (H, N) each
+    texts = ["".join(vocab[i] for i in half) for half in inputs.T]
+    for name, values, check in zip(NAMES, *map(properties, texts)):
+        r = np.nan_to_num(np.corrcoef(values, first)[0, 1:])
+        cell = np.abs(r).argmax()
+        c = second[cell] * np.sign(r[cell])
+        rows.append((name, cell, np.corrcoef(check, c)[0, 1], c))
+    return [row for row in rows if row[2] > 0.3], texts[1]  # the others follow nothing
+
+
+def plot_cell(axes, text, c, title):
+    """Draw the seven lines in a row with the most quotation marks, each character on its c."""
+    lines = text.split("\n")
+    n = max(range(len(lines)), key=lambda n: sum(map("".join(lines[n:n + 7]).count,
+                                                     '"\u201c\u201d')))
+    start, shown = len("\n".join([*lines[:n], ""])), [line[:80] for line in lines[n:n + 7]]
+    grid = np.full((len(shown), max(map(len, shown))), np.nan)
+    for row, line in enumerate(shown):
+        grid[row, :len(line)] = c[start:start + len(line)]
+        start += len(lines[n + row]) + 1
+        for column, char in enumerate(line):
+            axes.text(column, row, char, ha="center", va="center", family="monospace")
+    axes.figure.colorbar(axes.imshow(grid, cmap="RdBu_r", aspect="auto", alpha=0.4), ax=axes)
+    axes.set(title=title, xticks=[], yticks=[])
+
+
+def draw(path, run, valid):
+    """Write the lesson's picture; print how far the gradient reaches, and which cells say what."""
+    from matplotlib.figure import Figure        # here, so that all else runs without it
+    rows, text = best_cells(run["best"], valid, run["vocab"]) if len(valid) > 9 else ([], "")
+    figure = Figure(figsize=(13, 3 + 3 * len(rows)), layout="constrained")
+    figure.suptitle(f"{LESSON}.py: {score(run['best_nats']):.3f} {UNIT} on held-out text")
+    axes = figure.subplot_mosaic([["left", "right"], *([row[0]] * 2 for row in rows)])
+    left, right = axes["left"], axes["right"]
+    steps, *curves = np.transpose(run["scores"])
+    left.plot(steps, score(np.transpose(curves)), label=["training", "held out"])
+    left.set(xlabel="training step", ylabel=UNIT, title="Learning")
+    left.legend()
+    norms = np.median(gradient_by_lag(run["best"], valid), axis=1) + 1e-30
+    right.semilogy(norms)
+    right.axvline(run["settings"]["seq_len"], color="gray", linestyle=":")
+    right.set(xlabel="lag k, characters back", ylabel="norm of dL[t] / d(h, c)[t-k], median",
+              title="How far back the gradient reaches (dotted: the window T)")
+    for name, cell, r, c in rows:
+        print(f"cell {cell} tells: {name} (correlation {r:.2f})")
+        plot_cell(axes[name], text, c, f"Cell state c[{cell}]: {name} (correlation {r:.2f})")
+    warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks become boxes
+    figure.savefig(path, dpi=110)
+    reach = [str(np.argmax(norms <= norms[0] / n) or "none") for n in (10, 100, 1000)]
+    print(f"gradient below 1/10, 1/100, 1/1000 of that at lag 0: first at lags {', '.join(reach)}")
+
+
+# %% 9. Running
+SETTINGS = {  # flag: (default, least value, what it is and which way to turn it)
+    "data": (None, None, "text to learn from, UTF-8, instead of the fables"),
+    "valid": (None, None, "held-out text to score, instead of the last tenth of the data"),
+    "hidden": (256, 1, "cells H; more remember more, time grows with the square"),
+    "batch": (64, 1, "streams B read side by side; fewer make more updates of the same text"),
+    "seq_len": (64, 1, "characters T in a window: as far back as the gradient goes"),
+    "steps": (600, 0, "training steps in all; the learning rate falls to zero over them"),
+    "lr": (0.016, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
+    "clip": (1.0, 0, "largest norm of the gradient: 1e8 is no clipping, 0 is no learning"),
+    "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
+    "every": (50, 1, "steps between progress lines, each with a score and a checkpoint"),
+    "prompt": ("", None, "how each sample begins"),
+    "length": (500, 0, "characters of the last sample"),
+    "temperature": (0.7, 0, "of sampling: 0 takes the likeliest, 1 draws as predicted, 2 is wild"),
+    "load": (None, None, "checkpoint to go on from, in that file; with no steps left it samples"),
+    "init": (None, None, "checkpoint to begin a new run from: fine-tuning on another text"),
+    "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
+}
+SIZES = ["hidden"]                              # what a checkpoint fixes for --init;
+FIXED = [*SIZES, "batch", "seq_len"]            # for --load
+GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
+
+
+def save(path, run):
+    """Write the run as a checkpoint. Whenever the program is killed, a whole file is there."""
+    arrays = {f"{group}/{name}": a for group in GROUPS for name, a in run[group].items()}
+    plain = json.dumps({key: run[key] for key in run if key not in (*GROUPS, "state")})
+    with open(f"{path}.part", "wb") as file:
+        np.savez(file, **{LESSON: plain}, state=np.array(run["state"]), **arrays)
+    Path(f"{path}.part").replace(path)          # all at once, or not at all
 
 
 def restore(path):
-    """A checkpoint -> info, arrays. BadInput if it is missing, damaged or another lesson's."""
-    arrays = {}
+    """Return the run that save wrote. Raise BadInput if the file is anything else."""
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
-            info = json.loads(str(file["info"]))
-            for name in file.files:
-                group, _, key = name.partition("/")
-                arrays.setdefault(group, {})[key] = file[name]
-        lesson = info["lesson"]
-        shapes = {name: array.shape for name, array in arrays["params"].items()}
-        for group in arrays.keys() & {"m", "v", "best"}:
-            if {name: array.shape for name, array in arrays[group].items()} != shapes:
-                raise ValueError(f"{group} is not of the size of params")
-    except Exception:                           # there are many ways to be damaged
-        raise BadInput(f"{path} is missing, unreadable or not a whole checkpoint; --load another "
-                       "one, or train anew") from None
-    if lesson != LESSON:
-        raise BadInput(f"{path} is a checkpoint of {lesson}.py; --load it there")
-    del arrays["info"]
-    return info, arrays
+            run = json.loads(str(file[LESSON])) | {"state": file["state"]}
+            sizes = map(run["settings"].get, SIZES)
+            want = init_params(len(run["vocab"]), *sizes, np.random.default_rng(0))
+            for group in GROUPS:
+                run[group] = {name: file[f"{group}/{name}"] for name in want}
+                assert all(a.shape == want[name].shape and np.isfinite(a).all()
+                           for name, a in run[group].items())
+        return run
+    except Exception:                           # a file can be damaged in many ways
+        raise BadInput(f"{path} is missing, damaged, or not made by this {LESSON}.py") from None
 
 
 def load(path):
-    """A checkpoint -> best parameters, vocabulary, settings: for programs that import this file."""
-    info, arrays = restore(path)
-    return arrays.get("best", arrays["params"]), info["vocab"], info["settings"]
+    """Return the best params, the vocab and the settings of a checkpoint, to use in a program."""
+    return tuple(map(restore(path).get, ("best", "vocab", "settings")))
 
 
-def command_line(argv):
-    """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
+def read_flags(argv):
+    """Return the settings, a dict, and the checkpoint to begin from, or None."""
     def fail(message):
-        raise BadInput(f"{message}; --help lists the flags")
-    parser = argparse.ArgumentParser(f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
-                                     argument_default=argparse.SUPPRESS, allow_abbrev=False)
+        raise BadInput(f"{message} (see --help; a dash at the beginning is written --flag=-value)")
+    parser = argparse.ArgumentParser(f"{LESSON}.py", allow_abbrev=False, epilog="With a large H "
+                                     "more threads may help: OPENBLAS_NUM_THREADS=8 python ...")
     parser.error = fail
-    for name, (default, smallest, text) in SETTINGS.items():
-        shown = "" if default == "" else f" (default {default})"
-        parser.add_argument("--" + name.replace("_", "-"), type=type(default), help=text + shown,
-                            metavar={int: "N", float: "X", str: "TEXT"}[type(default)])
-    given = vars(parser.parse_args(argv))
-    for name, value in given.items():
-        smallest, largest = SETTINGS[name][1], 10**8 if isinstance(value, int) else 1e300
-        largest = 0.99 if name == "dropout" else largest        # only word lessons have it
-        if smallest is not None and not smallest <= value <= largest:
-            fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
-        if value == "" and name != "prompt":        # of a shell variable that is not set, perhaps
-            fail(f"--{name} is empty")
-    return given
+    for name, (default, _, text) in SETTINGS.items():
+        parser.add_argument("--" + name.replace("_", "-"), help=f"{text} (default: {default})",
+                            default=default, type=str if default is None else type(default))
+    flags, start = vars(parser.parse_args(argv)), None
+    for name, (default, least, _) in SETTINGS.items():
+        # Only the prompt, whose default is empty, may be empty.
+        if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
+            fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
+    if flags["load"] or flags["init"]:
+        start = restore(flags["load"] or flags["init"])
+        saved, fixed = start["settings"], FIXED if flags["load"] else SIZES
+        parser.set_defaults(**{name: saved[name] for name in (saved if flags["load"] else SIZES)})
+        flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
+        for name in fixed:
+            if flags[name] != saved[name]:
+                fail(f"the checkpoint has {name} {saved[name]}, which cannot change")
+    return flags, start
 
 
-def check_finite(value, step, lr):
-    """BadInput if a loss, the gradient's norm or the parameters' sum has run away."""
-    if not math.isfinite(value):
-        raise BadInput(f"the loss is not finite any more at step {step}; train anew "
-                       f"with --lr {lr / 3:.2g}; a checkpoint saved before is kept")
-
-
-def train(info, arrays, ids, valid, path, options):
-    """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
+def train(run, ids, valid, path):
+    """Learn; for every score save a checkpoint and print a line."""
+    settings, started, first, tokens = run["settings"], time.time(), len(run["losses"]), 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    settings, params = info["settings"], arrays["params"]
-    parts = windows(ids, settings["batch"], settings["seq_len"])
-    seq_len, batch = parts[0][0].shape
-    size = sum(inputs.size for inputs, _ in parts) / len(parts)
-    if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
-        print(f"the text is short: batch {batch} and window {seq_len} instead of "
-              f"{settings['batch']} and {settings['seq_len']}")
-    adam = Adam(params)                         # after --load, with the memory that save kept
-    vars(adam).update({name: (info | arrays).get(name, new) for name, new in vars(adam).items()})
-    state = tuple(arrays.get("state", {}).values())
-    interrupts = []
-
-    def interrupt(*_):
-        interrupts.append(True)                 # the loop looks here after each whole step
-        signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
-    before = signal.signal(signal.SIGINT, interrupt)
-    print(f"{'step':>12} {'training':>9} {info['scored']:>9}  {UNIT}")
-    started, first = time.perf_counter(), info["step"]
-    while info["step"] < settings["steps"] and not interrupts:
-        window = info["step"] % len(parts)
-        if window == 0:                         # the streams start again: nothing to remember yet
-            state = init_state(params["Wy"].shape[1], batch, params["Wy"].dtype)
-        noise = {}
-        if "dropout" in settings:               # only the word lessons have it
-            rng = np.random.default_rng([settings["seed"], info["step"]])
-            noise = {"dropout": settings["dropout"], "rng": rng}
-        loss, state, cache = forward(params, *parts[window], state, **noise)
-        grads, _ = backward(params, cache)
-        norm = clip_gradients(grads, settings["clip"])
-        check_finite(loss + norm, info["step"], settings["lr"])
-        adam.update(params, grads, settings["lr"] * (1 - info["step"] / settings["steps"]))
-        info["step"] += 1
-        info["recent"].append(float(loss))
-        if info["step"] % settings["every"] and info["step"] not in (10, settings["steps"]):
-            continue
-        nats = evaluate(params, valid, seq_len)
-        check_finite(nats, info["step"], settings["lr"])     # before it replaces a good one
-        if nats < min((row[2] for row in info["history"]), default=math.inf):
-            arrays["best"] = {name: param.copy() for name, param in params.items()}
-        info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats])
-        info["recent"] = []
-        save(path, info, arrays, adam, state)
-        seconds = (time.perf_counter() - started) / (info["step"] - first)
-        left = round(seconds * (settings["steps"] - info["step"]))
-        print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
-              f"{score(nats):9.3f}  gradient norm {norm:.2f}, {size / seconds:,.0f} "
-              f"tokens/s, {left // 60}:{left % 60:02} left")
-        if info["step"] % (5 * settings["every"]) == 0 and info["step"] < settings["steps"]:
-            rng = np.random.default_rng([settings["seed"], info["step"]])
-            print(indent(sample(params, info["vocab"], options["prompt"], 150,
-                                options["temperature"], rng), " | "))
-    # After Ctrl-C no loss has yet shown whether the last update left anything finite.
-    total = sum(float(param.sum()) for param in params.values())
-    check_finite(total, info["step"], settings["lr"])
-    save(path, info, arrays, adam, state)
-    if not interrupts:
-        signal.signal(signal.SIGINT, before)
-    finished = info["step"] == settings["steps"]
-    print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
-    return finished
+    for norm, size, scored in learn(run, ids, valid):
+        tokens += size
+        if scored:
+            if "saved" not in run and path.exists():
+                print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
+            run["saved"] = True
+            save(path, run)
+            (done, mean, nats), seconds = run["scores"][-1], time.time() - started
+            print(f"step {done:>5} of {settings['steps']}  training {score(mean):.3f}  held out "
+                  f"{score(nats):.3f}  gradient norm {norm:.2f}  {tokens / seconds:,.0f} tokens/s  "
+                  f"{seconds / (done - first) * (settings['steps'] - done) / 60:.1f} min left")
+            if len(run["scores"]) % 5 == 0 and done < settings["steps"]:
+                print(sample(run["params"], run["vocab"], settings["prompt"], 150,
+                             settings["temperature"], np.random.default_rng(settings["seed"])))
 
 
-def main(argv=None):
-    """Run the lesson with these flags, by default the command line's -> exit status."""
-    given = command_line(argv)
-    options = {name: row[0] for name, row in SETTINGS.items()} | given
-    path = Path(options["out"]) / f"{LESSON}.npz"
-    if options["load"] and "out" not in given:      # it may have been renamed, to be kept
-        path = Path(options["load"])
-    kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": [],
-            "scored": "held-out"}
-    saved, arrays = restore(options["load"]) if options["load"] else ({}, {})
-    info |= saved
-    settings = info["settings"]
-    for name in given.keys() & settings.keys():
-        if name not in ("steps", "data", "valid", "seed") and given[name] != settings[name]:
-            raise BadInput(f"--{name.replace('_', '-')} {given[name]} contradicts the checkpoint, "
-                           f"which has {settings[name]}; leave the flag out, or train anew")
-        settings[name] = given[name]
-    training = not options["load"] or info["step"] < settings["steps"]
-    if not training and given.keys() & {"data", "valid"}:
-        raise BadInput("the checkpoint has no steps left, so nothing would be read or scored; "
-                       "leave --data and --valid out, or raise --steps")
-    if training:
-        text, held_out = read_data(settings["data"], settings["valid"])
-        tokens, checksum = tokenize(text), zlib.crc32(f"{text}\0{held_out}".encode())
-        if not arrays:
-            info |= {"vocab": build_vocab(tokens, settings), "checksum": checksum}
-            rng = np.random.default_rng(settings["seed"])
-            arrays["params"] = new_params(settings, info["vocab"], rng)
-        if info["checksum"] != checksum:
-            raise BadInput("the checkpoint was made with another text; give its --data and --valid")
-        ids, valid = encode(tokens, info["vocab"]), encode_held_out(held_out, info["vocab"])
-        if len(ids) < 3:
-            raise BadInput(f"the text has only {len(ids)} tokens; give a longer one with --data")
-        print(f"{LESSON}: {len(ids):,} tokens to learn from, {len(valid):,} held out, "
-              f"vocabulary of {len(info['vocab']):,}, "
-              f"{sum(param.size for param in arrays['params'].values()):,} parameters")
-        if len(valid) < 3:
-            print("too little is held out for a score, so the training text itself is scored")
-            info["scored"], valid = "training", ids
-        print_baseline(ids, valid, len(info["vocab"]))
-    check_prompt(options["prompt"], info["vocab"])
-    finished = not training or train(info, arrays, ids, valid, path, options)
-    if info["history"]:
-        lowest = score(min(row[2] for row in info["history"]))
-        print(f"best {info['scored']} score: {lowest:.3f} {UNIT} (a little optimistic: it also "
-              "chose the parameters that are kept)")
-    best, rng = arrays.get("best", arrays["params"]), np.random.default_rng(settings["seed"])
-    print(sample(best, info["vocab"], options["prompt"], options["length"], options["temperature"],
-                 rng))
-    if training and finished and info["history"]:
-        draw(path.with_suffix(".png"), best, info["vocab"], valid, info)
+def work(argv):
+    """Do what the flags ask; return the exit status."""
+    flags, start = read_flags(argv)
+    going_on, init, out = (flags.pop(name) for name in ("load", "init", "out"))
+    path, run, status = Path(going_on or f"{out}/{LESSON}.npz"), start, 0
+    if init and (going_on or Path(init).resolve().parent == path.resolve().parent):
+        raise BadInput(f"--init {init} begins a new run: no --load, and another folder for --out")
+    learning = not going_on or len(start["losses"]) < flags["steps"]
+    if learning:
+        vocab, ids, valid = read_data(flags["data"], flags["valid"], start and start["vocab"])
+        encode(flags["prompt"], vocab)          # better to hear now that it cannot be read
+        flags["checksum"] = zlib.crc32(ids.tobytes() + valid.tobytes())
+        if not going_on:
+            params = start["best"] if start else init_params(
+                len(vocab), *map(flags.get, SIZES), np.random.default_rng(flags["seed"]))
+            run = {"params": params, "best": params, "m": Adam(params).m, "v": Adam(params).v,
+                   "vocab": vocab, "best_nats": math.inf, "losses": [], "scores": []}
+        elif start["settings"]["checksum"] != flags["checksum"]:
+            raise BadInput("the checkpoint was made with another text; give its --data and "
+                           "--valid, or train it on this one with --init instead of --load")
+        T, B = windows(ids, flags["batch"], flags["seq_len"])[0][0].shape
+        print(f"{LESSON}: {len(ids):,} characters in {B} streams and windows of {T}, "
+              f"{len(valid):,} held out, vocabulary of {len(vocab):,}, "
+              f"{sum(param.size for param in run['params'].values()):,} parameters")
+        if not check_gradients() < 1e-6:
+            raise BadInput("backward does not give the gradients of forward; mend it first")
+        unigram = -np.log(np.bincount(ids, minlength=len(vocab)) / len(ids) + 1e-9)[valid].mean()
+        print(f"to beat: {score(math.log(len(vocab))):.3f} {UNIT} by guessing, "
+              f"{score(unigram):.3f} by how common each one is")
+    else:
+        print(f"all {flags['steps']:,} steps are done, so it only samples; --steps N goes on")
+    run["settings"] = flags
+    try:
+        if learning:
+            train(run, ids, valid, path)
+    except KeyboardInterrupt:
+        if "saved" not in run or not path.exists():
+            print("stopped before the first checkpoint: nothing is saved")
+            raise
+        run, status = restore(path), 130
+        print(f"stopped; back to step {len(run['losses'])}, which is saved")
+    if run["scores"]:
+        print(f"best held-out score: {score(run['best_nats']):.3f} {UNIT}, in {path} (a little "
+              "optimistic, since it also chose what is kept)")
+    print(sample(run["best"], run["vocab"], flags["prompt"], flags["length"],
+                 flags["temperature"], np.random.default_rng(flags["seed"])))
+    if learning and run["scores"] and not status:
+        draw(path.with_suffix(".png"), run, valid)
         print(f"picture: {path.with_suffix('.png')}")
-    return 0 if finished else 130
+    return status
 
 
-@np.errstate(all="ignore")                      # train finds a loss that is not finite by itself
-def command(argv=None):
-    """main, with every expected mistake told in one line on standard error -> exit status."""
+@np.errstate(all="ignore")                      # a loss that is not finite is told in words
+def main(argv=None):
+    """Run the lesson with these flags, by default the command line's; return the exit status."""
+    np.empty(31 * 2**20, np.uint8)              # after this Linux keeps the memory of freed arrays
     if hasattr(sys.stdout, "reconfigure"):      # the terminal may lack letters that the text has
         sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
-    handler = signal.getsignal(signal.SIGINT)
     try:
-        try:
-            return main(argv)
-        finally:
-            signal.signal(signal.SIGINT, handler)
-            try:
-                print(end="", flush=True)
-            except OSError:                     # what is left must not fail again at the very end
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise
-    except BrokenPipeError:                     # nobody reads our output any more: `| head`
-        return 141
+        return work(argv)
     except KeyboardInterrupt:
         return 130
-    except BadInput as error:
-        message = error
-    except MemoryError as error:                # Python's own has no text
-        message = f"{str(error) or 'out of memory'}; take smaller sizes or less data"
-    except ImportError as error:                # Matplotlib draws last, when all else is done
-        message = f"{error}, so there is no picture; the rest is saved: pip install matplotlib"
-    except OSError as error:
-        message = (f"cannot write {error.filename or 'the output'} ({error.strerror}); make room, "
-                   "or write elsewhere")
-    print(f"{LESSON}.py: error: {message}", file=sys.stderr)
-    return 2
+    except (BadInput, OSError, MemoryError, ImportError) as error:
+        print(f"{LESSON}.py: error: {str(error) or 'out of memory'}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":
-    alone = "__file__" in globals() and Path(sys.argv[0]).name == Path(__file__).name
-    if alone and "IPython" not in sys.modules:  # as a script: neither cells of a notebook, nor %run
-        os.environ.pop("MPLBACKEND", None)      # a notebook's backend, inherited, works only there
-    status = command(None if alone else [])
+    alone = Path(sys.argv[0]).resolve() == FILE         # a notebook's command line is not ours
+    status = main(None if alone else [])
     if alone and status:
-        sys.exit(status)                        # in a notebook it would look like an error
+        sys.exit(status)
+    elif "get_ipython" in globals():                    # a notebook shows the picture
+        from IPython.display import Image, display
+        display(Image(f"out/{LESSON}.png"))
 
-# Try, and watch for
-#     python char_lstm.py --load out/char_lstm.npz --temperature 1.5
-#         invented words in the shape of English ones
-#     python char_lstm.py --hidden 64
-#         2.35 bits, not 2.01, at several times the speed: what does size buy?
-#     python char_lstm.py --batch 32 --steps 1200 --lr 0.008
-#         2.010 bits, not 2.014: twice as many updates from as much text, and a fifth more time
+# Papers: Hochreiter & Schmidhuber 1997: the cell, equation 9, without a forget gate; it kept itself
+# with a weight of exactly 1, the constant error carousel, and its gradient was truncated. Gers,
+# Schmidhuber & Cummins 2000: the forget gate. Graves & Schmidhuber 2005: the full gradient, as
+# here. Jozefowicz et al. 2015: a forget bias of 1. There are no peepholes. The cell is PyTorch's
+# nn.LSTM, with one bias for its two, and the gates in the order i, f, o, g instead of i, f, g, o.
+# Three experiments:
+#     python char_lstm.py --load out/char_lstm.npz --temperature 1.5      words that look English
+#     python char_lstm.py --hidden 64     2.35 bits, not 2.01, and several times as fast
+#     In step_backward leave out "dc_next + ", and run: the gradient check stops you.
