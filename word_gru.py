@@ -1,62 +1,31 @@
-"""A word-level GRU, the one that PyTorch and cuDNN compute, in plain NumPy, derived by hand.
+"""A word-level GRU in plain NumPy, every gradient derived by hand: the GRU of PyTorch and cuDNN.
 
-    python word_gru.py                                   train on the fables: 26 to 48 s
-    python word_gru.py --data my.txt --prompt "The fox"  your own text, and how the samples begin
-    python word_gru.py --load out/word_gru.npz --seed 1  another text from the checkpoint
+It reads a text word by word and learns to say which word comes next. Every word has a vector, a row
+of E, that is learned. What was read is kept in h, which two gates, r and z, renew.
 
-There are two GRUs. Both have a reset gate r, an update gate z that keeps the old state, and the
-same mixture. They differ in the candidate:
+    v[t] = E[x[t]]                                                  the vector of the word
+    r, z = sigmoid(Wx[rz] @ v[t] + b[rz] + Wh[rz] @ h[t-1])         r: read the old? z: keep it?
+    n    = tanh(Wx[n] @ v[t] + b[n] + r * (Wh[n] @ h[t-1] + bn))    the new content
+    h[t] = z * h[t-1] + (1 - z) * n                                 keep some, replace the rest
+    loss = mean over t of -log softmax(Wy @ h[t] + by)[x[t+1]], and perplexity = exp(loss)
 
-    char_gru.py, Cho et al. 2014      n = tanh(a[n] + Wh[n] @ (r * h[t-1]))
-    this file, PyTorch and cuDNN      n = tanh(a[n] + r * (Wh[n] @ h[t-1] + bn))
+    python word_gru.py                                   read 252 fables, invent one: 80 s
+    python word_gru.py --data my.txt --prompt "The fox"  your own text, and how samples begin
+    python word_gru.py --load out/word_gru.npz --seed 1  another sample from the saved network
 
-Here a[n] is what comes in, and Wh[n] the last third of Wh's rows. In this file r acts after the
-product, with a bias bn of its own inside. Cho's r scales what goes into the matrix, this one what
-comes out of it. These are two functions, not one written in two ways: they agree in special cases
-only, such as a diagonal Wh[n] with bn = 0. Here all three products with h[t-1] are one,
-Wh @ h[t-1], done before r is known.
+The first command ends with lines like these:
+    "With three days," he said. "It is near, and I should have a good store of you."
 
-New since word_rnn.py: this cell, with a learning rate that suits it, 0.006 instead of 0.004, and
-nothing else: `diff word_rnn.py word_gru.py`. The repeats are on purpose.
+Same as word_rnn.py: the words. Same as char_gru.py: the gates, but for one thing, which makes it
+another function: the reset gate r acts after the product with Wh[n], not before it.
 
-Contents
-    1. Data            text -> words -> ids -> parallel streams -> windows
-    2. Numerics        sigmoid and cross-entropy without overflow
-    3. Forward         one step of the network, then the whole window
-    4. Backward        the same lines undone in reverse order: the sparse gradient
-    5. Optimizer       clipping by the global norm, Adam, both for sparse gradients
-    6. Sampling        temperature
-    7. Looking inside  the map of the word vectors: the figure
-    8. Training        evaluation, checkpoint, command line
-
-Notation, as in word_rnn.py, and
-    r, z  reset and update gate (H, B)    n  candidate state (H, B)    bn (H, 1)  the inner bias
-    Wx (3H, D)   Wh (3H, H)   b (3H, 1)    the rows of r, z and n below each other
-
-The model (* is elementwise)
-    a         = Wx @ E[x[t]].T + b                 a[rz]: its first 2H rows, a[n]: the last H
-    u         = Wh @ h[t-1]
-    r, z      = sigmoid(a[rz] + u[rz])             look at? keep?
-    n         = tanh(a[n] + r * (u[n] + bn))       the new content
-    h[t]      = z * h[t-1] + (1 - z) * n
-    logits[t] = Wy @ h[t] + by
-    loss      = mean of -log softmax(logits[t])[x[t+1]], perplexity = exp(loss)
-
-What a default run prints at the end (seed 0, two cores of an EPYC Zen 5, 26 seconds)
-    best held-out score: 62.230 perplexity
-    In the north had a jackdaw out the wall, and a lamb was tired of the line. "You see you very
-    here," said the tortoise. "I have never known for the bell."
-    The jackdaw and the stork ...
-    nearest to said: asked, cried, answered, shouted, thought, crossed
-    nearest to came: come, go, coming, went, flew, ran
-    nearest to went: walked, walking, flew, come, go, gone
-
-Papers, and where this file departs from them
-    Cho et al. 2014, equations 5 to 8: the GRU; the candidate is that of torch.nn.GRU.
-    Zaremba et al. 2014: dropout on what comes in and what goes out, not on the recurrence.
-    Pascanu et al. 2013, Algorithm 1: clipping. Kingma & Ba 2015, Algorithm 1: Adam; that it moves
-        only the rows that occurred, each with its own step count, and that the learning rate falls
-        to zero are departures.
+Letters
+    x[t]  the words read at time t, as ids (B,)    v[t]  their vectors (D, B)    h[t]  state (H, B)
+    B  streams of text read side by side    T  words in a window    V  vocabulary    H  units
+    E (V, D), a row for each word    Wx (3H, D), Wh (3H, H), b (3H, 1): the rows of r, z and n
+    bn (H, 1), a bias inside the reset (PyTorch: b_hn)    Wy (V, H)    by (V, 1)
+    d<name>  the gradient of the loss with respect to <name>, an array of the same shape
+    @  is the matrix product, * is elementwise; nats are natural logarithms, bits = nats / log 2
 """
 # /// script
 # requires-python = ">=3.10"
@@ -67,139 +36,99 @@ import json
 import math
 import os
 import re
-import signal
 import sys
 import time
+import unicodedata
 import warnings
 import zlib
 from collections import Counter
 from pathlib import Path
-from textwrap import indent
 
+if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")  # more would mostly wait for the slowest
 import numpy as np
 
-# The C library of Linux gives the memory of a freed large array back to the system, and to get it
-# again costs page faults: a tenth to a quarter of char_rnn.py's training, less elsewhere. After an
-# array of 31 MB has come and gone, it keeps the memory of smaller ones, up to 62 MB that lie free.
-freed = np.empty(31 * 2**20, np.uint8)
-del freed                               # a notebook would show and keep a value without a name
-
-# %% Settings
-LESSON = "word_gru"
-UNIT = "perplexity"
-HERE = Path(__file__).parent if "__file__" in globals() else Path()   # a notebook has no __file__
-
-SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
-    "data": ("", None, "text to learn from, UTF-8 (default data/fables.txt beside this file)"),
-    "valid": ("", None, "held-out text to score (default: the last tenth of the data)"),
-    "min_count": (2, 1, "words seen less often in training become <unk>; higher is an easier task"),
-    "embed": (96, 1, "size D of a word's vector; larger can tell more words apart, and is slower"),
-    "hidden": (256, 1, "hidden units H; twice as many remember more and take about twice the time"),
-    "batch": (32, 1, "parallel streams B; fewer make more updates of the same text"),
-    "seq_len": (64, 1, "tokens T in a window: as far back as the gradient goes"),
-    "steps": (500, 0, "training steps in all; the learning rate falls to zero over them"),
-    "lr": (6e-3, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
-    "clip": (1.0, 0, "largest norm of the gradient: 1e9 is no clipping, 0 is no learning"),
-    "dropout": (0.5, 0, "part of the entries of word vectors and h zeroed in training; 0 is off"),
-    "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
-    "every": (100, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
-    # The checkpoint keeps the settings above; --load takes new --steps and --seed, but no new text.
-    # Those below are free to differ from run to run.
-    "load": ("", None, "checkpoint to go on from; with no steps left it only writes a sample"),
-    "out": ("out", None, "folder for the checkpoint and picture (with --load: where that is)"),
-    "prompt": ("", None, "how each sample begins"),
-    "length": (500, 0, "length of the last sample, in tokens"),
-    "temperature": (0.7, 0, "of sampling: 0 takes the likeliest, 1 draws as predicted, 2 is wild"),
-}
-NOT_KEPT = ("load", "out", "prompt", "length", "temperature")
-
-
-class BadInput(ValueError):
-    """Something the user gave cannot be used. The message says what, and what to do."""
-
+LESSON, UNIT = "word_gru", "perplexity"
+FILE = Path(globals().get("__file__", f"{LESSON}.py")).resolve()    # a notebook has no __file__
+# Chinese and Japanese, as ranges of characters: they are written without blanks between words.
+HAN = "\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 
 # %% 1. Data
-# Networks compute with numbers, so each word gets an id, its place in the vocabulary: <eos>, then
-# the training text's words, commonest first. The held-out tenth is never trained on; it shows
-# whether the network has learned the language or the text by heart.
+# Tokens are words in lower case and signs, and <eos> where a sentence or paragraph ends. Words that
+# training shows only once share the token <unk>, unknown. So the network learns what to expect
+# around a word that it does not know, as there are in held-out text. The last tenth is held out:
+# it tells whether the network has learned the language or the text by heart (overfitting).
+#
+# Where a language has no blanks between words, as Thai, somebody must put them in first; Chinese
+# and Japanese are read character by character. Other pieces than words (the Penn Treebank, byte
+# pairs, names of notes) can be read too, separated by blanks, with --split spaces.
+
+class BadInput(ValueError):
+    """Something that the user gave cannot be used. The message says what, and what to do."""
+
 
 def read_text(path):
-    """A UTF-8 file -> its text, with plain newlines. BadInput if it is anything else."""
+    """Return the text of a UTF-8 file. Raise BadInput if it holds anything else."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"cannot read {path} ({error.strerror}); "
-                       "name an existing text with --data or --valid") from None
+        return Path(path).read_text(encoding="utf-8-sig")   # -sig drops the mark of some editors
     except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise BadInput(f"{path} is not text in UTF-8; save it as plain text in UTF-8")
-    return text
+        raise BadInput(f"{path} is not text in UTF-8; save it as plain text in UTF-8") from None
 
 
-def read_data(data, valid):
-    """The flags --data and --valid -> (training text, held-out text)."""
-    data = data or HERE / "data" / "fables.txt"
-    text = read_text(data)
-    if len(text) < 20:
-        raise BadInput(f"{data} has only {len(text)} characters; give a longer text")
-    cut = len(text) * 9 // 10
-    return (text, read_text(valid)) if valid else (text[:cut], text[cut:])
-
-
-def tokenize(text, vocab=()):
-    """A text -> its tokens: words in lower case, punctuation marks one each, <eos> at line ends.
-
-    A word keeps inner apostrophes and hyphens. These rules are for languages with blanks between
-    words, and letters without separate combining marks. Prose may be wrapped: in a text that has
-    blank lines a paragraph is one line and gets one <eos>. Training text, held-out text and prompt
-    are looked at one by one.
-
-    A training text with the word <unk> in it has been split by somebody: it is split at white
-    space, and every line end counts, blank lines do not. If its vocabulary has words that the rules
-    for prose would change, N or mr. for instance, held-out texts and prompts are split so too; else
-    they are read as prose.
+def tokenize(text, split="words"):
+    """Return the tokens of a text, and <eos> where a line or, with split="words", a paragraph ends.
+    With split="spaces" the text has been tokenised already: its tokens stand between white space.
     """
-    prose = re.compile(r"<eos>|<unk>|\w+(?:['\u2019-]\w+)*|[^\w\s]")
-    ready = "<unk>" in text.split()
-    if vocab:
-        ready = any(prose.findall(word.lower()) != [word] for word in vocab)
-    blank = re.search(r"\n[^\S\n]*\n", text.strip())     # one at the very end says nothing
-    ends = r"\n\s*\n|\n\s*$" if blank and not ready else r"\n"
-    # (?<!\s): a match starts where white space starts; from every blank of a long gap it would
-    # search the rest of the gap again.
-    text = re.sub(rf"(?<!\s)\s*({ends})\s*", " <eos> ", text.lstrip())
-    return text.split() if ready else prose.findall(text.lower())
+    if split != "spaces":                       # compose accents; drop the dot that lower() leaves
+        text = unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")
+        text = re.sub("[\u00ad\u200e\u200f\ufeff]", "", text.replace("\u200b", " "))
+    # Accents and vowel signs that are characters of their own belong to the letter before, and so
+    # do the invisible joiners of Persian and Hindi.
+    marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M") + "\u200c\u200d"
+    letter, character = rf"[^\W\d_{HAN}]", rf"[^\W_{HAN}]"
+    inner = rf"(?<=\d)[.,:\u066b](?=\d)|(?<={letter}|[{marks}])['\u2019\u00b7-](?={letter})"
+    token = re.compile("|".join([
+        f"[{HAN}]",                             # one character of Chinese or Japanese;
+        # single letters with dots, as in U.S.;
+        rf"{letter}(?:\.{letter})+(?![^\W_]|[{marks}])\.?",
+        # a word or a number, with . , : between digits, and apostrophe, hyphen, middle dot
+        # between letters: 3.14, 10:30, don't, well-known (a dash or a slash always separates);
+        rf"{character}(?:{character}|[{marks}]|{inner})*",
+        rf"--+|\S[{marks}]*"]))                 # a dash, or any other sign.
+    # In prose lines are wrapped: a paragraph ends where the next line is blank. Else every line
+    # is a sentence. Where a prompt breaks off, nothing ends.
+    tokens, lines = [], text.split("\n")
+    for n, line in enumerate(lines, 1):
+        words = line.split() if split == "spaces" else token.findall(line)
+        tokens += words
+        if words and n < len(lines) and (split != "words" or not lines[n].strip()):
+            tokens.append("<eos>")
+    return tokens
 
 
-def detokenize(tokens):
-    """Tokens -> text: lines, signs close to their words, capitals for I and where sentences begin.
-
-    The first letter of a quotation gets one too, and a mark without its partner turns those after
-    it in the line. The I is English; for another language take its line out.
-    """
-    text = re.sub(r" ?<eos> ?", "\n", " ".join(tokens))
+def detokenize(tokens, split="words"):
+    """Return tokens as text: lines, signs close to words, capitals for sentences and quotations."""
+    text = re.sub(" ?<eos> ?", "\n", " ".join(tokens))
+    if split == "spaces":
+        return text
+    # A quotation mark without its partner in the same line stays as it is.
+    text = re.sub(r'(^|\n| [.!?] | [.] " |\u201c )(\w)', lambda m: m[1] + m[2].upper(), text)
     text = re.sub(r'" ([^"\n]*?) ?"', lambda m: f'"{m[1][:1].upper()}{m[1][1:]}"', text)
-    text = re.sub(r" ([.,;:!?)\u201d])|([(\u201c]) ", r"\1\2", text)
-    text = re.sub(r"\bi\b", "I", text)
-    return re.sub(r'(^|\n|[.!?] |\." |\u201c)(\w)', lambda m: m[1] + m[2].upper(), text)
+    text = re.sub(r"\bi\b", "I", text) if "the" in tokens else text                  # English
+    text = re.sub(r"(?<=[\u2018\u201c\u00ab\u00a1\u00bf([]) | (?=[].,;:!?)%"
+                  r"\u2019\u201d\u00bb\u0964\u060c\u061b\u061f](?:\W|$))", "", text)
+    return re.sub(f"(?<=[{HAN}]) (?=[{HAN}\u201c])|(?<=[\u201c\u201d]) (?=[{HAN}])", "", text)
 
 
-def build_vocab(tokens, settings):
-    """Training tokens -> the vocabulary in id order, <eos> first, then the commonest.
-
-    Words seen less than min_count times share the token <unk>: too little to learn a vector from,
-    and held-out text has new words too. This way <unk> is trained like any other token.
-    """
+def build_vocab(tokens, min_count):
+    """Return the vocabulary in id order: <eos>, then the commonest first, and <unk> among them."""
     counts = Counter(token for token in tokens if token != "<eos>")
-    common = Counter()
-    for word, count in counts.items():
-        common[word if count >= settings["min_count"] else "<unk>"] += count
-    return ["<eos>"] + sorted(common, key=lambda word: (-common[word], word))
+    counts = Counter(word if counts[word] >= min_count else "<unk>" for word in counts.elements())
+    return ["<eos>"] + sorted(counts, key=lambda word: (-counts[word], word))
 
 
 def encode(tokens, vocab):
-    """Tokens -> ids (N,), unknown words as <unk>, or BadInput where the vocabulary has no <unk>."""
+    """Return the ids (N,) of tokens, unknown ones as <unk>. BadInput if vocab has no <unk>."""
     index = {token: i for i, token in enumerate(vocab)}
     unknown = sorted(set(tokens) - set(vocab))
     if unknown and "<unk>" not in index:
@@ -207,272 +136,307 @@ def encode(tokens, vocab):
     return np.array([index.get(token, index.get("<unk>")) for token in tokens], dtype=np.intp)
 
 
-def encode_held_out(text, vocab):
-    """Held-out text -> ids (N,); without <unk> in the vocabulary, unknown words are left out."""
-    tokens, known = tokenize(text, vocab), set(vocab)
-    kept = [token for token in tokens if token in known]
-    if len(kept) < len(tokens):
-        print(f"unknown words in the held-out text: {len(tokens) - len(kept):,} of "
-              f"{len(tokens):,}, {'read as <unk>' if '<unk>' in known else 'left out'}")
-    return encode(tokens if "<unk>" in known else kept, vocab)
-
-
-def check_prompt(prompt, vocab):
-    """Say which words of the prompt become <unk>. BadInput if some would and there is no <unk>."""
-    tokens = tokenize(prompt, vocab)
-    encode(tokens, vocab)
-    unknown = sorted(set(tokens) - set(vocab))
-    if unknown:
-        print(f"read as <unk>, since training shows them too seldom: {' '.join(unknown)}")
-
-
-def windows(ids, batch, seq_len):
-    """ids (N,) -> a list of windows (inputs, targets), each (T, B) with T = seq_len or less.
-
-    The text is cut into B long streams that are read side by side, one a column, window by window.
-    "abcdefg" with B = T = 2 has the streams abc and def: inputs [ad be] [cf], targets [be cf] [dg].
-    Every token's target is the one after it. The last window is the rest of the streams, so at most
-    B - 1 ids at the very end are never seen. A text too short for a window gets a smaller T and B,
-    and 2 ids are the least.
+def read_data(flags, vocab=None):
+    """Return the vocabulary, the training ids (N,), the held-out ids, and how to split.
+    Without a file `valid` the last tenth of the data is held out. Of a long held-out text the
+    first 100,000 tokens are scored. The vocabulary is of the training text, or the one given.
     """
-    seq_len = min(seq_len, len(ids) - 1)
-    batch = min(batch, (len(ids) - 1) // seq_len)
+    text, split = read_text(flags["data"] or FILE.parent / "data" / "fables.txt"), flags["split"]
+    # Prose has blank lines between paragraphs. Without them every line is a sentence. The training
+    # text decides, for held-out text and prompts too.
+    lines = text.strip().split("\n")
+    if split == "words" and sum(not line.strip() for line in lines) < len(lines) / 50:
+        split = "lines"
+    tokens, valid = tokenize(text, split), flags["valid"]
+    cut = len(tokens) if valid else len(tokens) * 9 // 10
+    parts = tokens[:cut], tokenize(read_text(valid), split) if valid else tokens[cut:]
+    vocab = vocab or build_vocab(parts[0], flags["min_count"])
+    known = set(vocab)
+    lost = sum(token not in known for part in parts for token in part)
+    print(f"{'paragraphs end at blank lines' if split == 'words' else 'every line is a sentence'}; "
+          f"{lost:,} of {sum(map(len, parts)):,} tokens are rare or unknown")
+    once = sum(count == 1 for count in Counter(parts[0]).values())
+    if split != "spaces" and (once > cut / 2 or " <unk> " in text):
+        print("is it without blanks between words, or tokenised already? then --split spaces")
+    parts = [[token for token in part if token in known or "<unk>" in known] for part in parts]
+    if min(map(len, parts)) < 2:
+        raise BadInput("training and held-out text need two known words; give longer ones")
+    return vocab, encode(parts[0], vocab), encode(parts[1][:100_001], vocab), split
+
+
+# The text is cut into B long streams, which are read side by side, a column for each, in windows of
+# T tokens. A column goes on exactly where it stopped in the window before, so the state can be
+# carried over (stateful training). There is a drawing of it in char_rnn.py.
+def windows(ids, batch, seq_len):
+    """Cut ids (N,) into a list of windows: pairs of inputs and targets, each (T, B).
+    The last window is the rest of the streams; at most B - 1 tokens at the very end are never
+    seen. A short text is cut into fewer streams.
+    """
+    batch = max(1, min(batch, (len(ids) - 1) // seq_len))
     length = (len(ids) - 1) // batch
     inputs = ids[:batch * length].reshape(batch, length).T
     targets = ids[1:batch * length + 1].reshape(batch, length).T
     return [(inputs[t:t + seq_len], targets[t:t + seq_len]) for t in range(0, length, seq_len)]
 
 
-# %% 2. Numerics
-def sigmoid(x, out=None):
-    """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = np.multiply(x, 0.5, out=out)                # in place, for a fresh array is slow
-    np.tanh(y, out=y)
-    y *= 0.5
-    y += 0.5
-    return y
+# %% 2. Forward
+# Why vectors? In char_rnn.py every character had a column of Wx to itself. With thousands of words
+# what is learned about "crow" would be of no use for "raven". Now the column of a word is Wx @ v:
+# a mixture of the D columns of Wx, the same for all words, and only the D numbers are its own.
+# Words that are used alike move near each other, for the same change helps both; then what is
+# learned about one holds for the other. Libraries call E an embedding layer, and v an embedding.
+# There are two GRUs, and they are two functions, not one written in two ways:
+#
+#   Cho et al. 2014, and char_gru.py         PyTorch, cuDNN, and here
+#   r, z = sigmoid(.. + Wh[rz] @ h)          r, z = sigmoid(.. + Wh[rz] @ h)          the same
+#   n = tanh(.. + Wh[n] @ (r * h))           n = tanh(.. + r * (Wh[n] @ h + bn))      not the same
+#   h = z * h + (1 - z) * n                  h = z * h + (1 - z) * n                  the same
+#
+# On the left r picks units of h before they are mixed, on the right it scales the mixtures. So all
+# of Wh @ h is one product, where the left needs two, one after the other: libraries chose speed.
+def sigmoid(x):
+    """Return 1 / (1 + exp(-x)), elementwise. Written with tanh it cannot overflow."""
+    return 0.5 * np.tanh(0.5 * x) + 0.5
 
 
-def sigmoid_slope(y):
-    """The derivative of sigmoid where its value is y: y * (1 - y)."""
-    slope = 1 - y
-    slope *= y
-    return slope
-
-
-def tanh_slope(y):
-    """The derivative of tanh where its value is y: 1 - y * y."""
-    slope = y * y
-    return np.subtract(1, slope, out=slope)
-
-
-def cross_entropy(logits, targets, weight):
-    """logits (V, N), ids (N,) -> -log p(target) in nats (N,), gradient by the logits (V, N).
-
-    softmax(y) = exp(y) / sum(exp(y)) stays the same when a constant is added to y, so we move the
-    largest logit to 0 and exp cannot overflow. Only the sum, which is at least 1, goes through the
-    logarithm: -log p = log(sum(exp(y))) - y[target] is right even where p itself rounds to 0.
-
-    The gradient is that of the sum of weight * nats, weight a number or one for each (N,). Section
-    4 derives it: weight * (p - onehot). With many words this is the largest array of all, so it is
-    made on the way, in the memory of the logits.
-    """
-    logits -= logits.max(axis=0)
-    columns = np.arange(len(targets))
-    nats = -logits[targets, columns]
-    np.exp(logits, out=logits)
-    total = logits.sum(axis=0)
-    nats += np.log(total)
-    logits *= weight / total                        # weight * p
-    logits[targets, columns] -= weight
-    return nats, logits
-
-
-# %% 3. Forward
 def init_params(V, D, H, rng, dtype=np.float32):
-    """Random weights -> dict of arrays; their dtype is that of all the rest.
-
-    Wx, Wh and b hold the rows of the gates r, z and of the candidate n below each other; bn is the
-    bias inside the reset gate's product.
+    """Return random weights and zero biases for V words, vectors of D numbers, and H units.
+    Wx, Wh and b hold the rows of r, z and n below each other. The word vectors begin small, so that
+    what is learned about a word soon outweighs its beginning.
     """
-    params = {
-        "E": rng.normal(0, 0.1, (V, D)),
-        "Wx": rng.normal(0, D**-0.5, (3 * H, D)),
-        "Wh": rng.normal(0, H**-0.5, (3 * H, H)),
-        "b": np.zeros((3 * H, 1)),
-        "bn": np.zeros((H, 1)),
-        "Wy": rng.normal(0, H**-0.5, (V, H)),
-        "by": np.zeros((V, 1)),
-    }
+    params = {"E": rng.normal(0, 0.1, (V, D)), "Wx": rng.normal(0, D**-0.5, (3 * H, D)),
+              "Wh": rng.normal(0, H**-0.5, (3 * H, H)), "b": np.zeros((3 * H, 1)),
+              "Wy": rng.normal(0, H**-0.5, (V, H)), "by": np.zeros((V, 1)), "bn": np.zeros((H, 1))}
     return {name: param.astype(dtype) for name, param in params.items()}
 
 
 def init_state(H, B, dtype=np.float32):
-    """The state before the first token: (h,), h (H, B) zero."""
-    return (np.zeros((H, B), dtype),)
+    """Return the hidden state before the first word, h (H, B): nothing is remembered yet."""
+    return np.zeros((H, B), dtype)
 
 
-def look_up(params, x):
-    """Ids x (B,) -> what they add to a, (3H, B): Wx times their rows of E, and b."""
-    return params["Wx"] @ params["E"][x].T + params["b"]
-
-
-def step(params, ax, state):
-    """One step: look_up's ax (3H, B), the state before -> the state after, what backward needs."""
-    (h_prev,) = state
-    H, B = h_prev.shape
-    u = params["Wh"] @ h_prev                       # all that is done with h_prev, in one product
-    inner = u[2 * H:]
-    inner += params["bn"]
-    u[:2 * H] += ax[:2 * H]
-    gates = sigmoid(u[:2 * H], out=u[:2 * H])
-    r, z = gates.reshape(2, H, B)
-    n = r * inner                                   # candidate; r: which products to look at
-    n += ax[2 * H:]
-    np.tanh(n, out=n)
-    h = h_prev - n
-    h *= z                                          # z: how much of the old state to keep
-    h += n                                          # = z * h_prev + (1 - z) * n
-    return (h,), (gates, n, h_prev, inner)
-
-
-def readout(params, h):
-    """Hidden states h (H, N) -> logits (V, N)."""
-    logits = params["Wy"] @ h
-    logits += params["by"]                          # in place, for a fresh array is slow
-    return logits
-
-
-def forward(params, inputs, targets, state, dropout=0, rng=None):
-    """inputs, targets: ids (T, B); state -> mean nats per token, state after, cache for backward.
-
-    In training, dropout sets this part of the entries of the word vectors, and of h on its way to
-    the readout, to zero at random. No unit can then rely on another one being there, which makes it
-    harder to learn the text by heart. The other entries are multiplied by 1 / (1 - dropout), which
-    keeps the expected sums. Held-out text is read without, so its score may be the better one.
-    Dropout draws from rng, a np.random.Generator.
+# What the words say, ax = Wx @ v + b, does not depend on the state before: forward makes it for all
+# steps at once, and step adds what the state says.
+def step(params, ax, h_prev):
+    """Take ax = Wx @ v + b (3H, B), what comes in, and the state h_prev (H, B).
+    Return the new h, and a cache for step_backward. q is what h_prev says to n.
     """
-    (T, B), H = inputs.shape, params["Wy"].shape[1]
-    vectors, mask_in, mask_out = params["E"][inputs], 1, 1             # (T, B, D)
-    if dropout:
-        scale = params["E"].dtype.type(1 / (1 - dropout))
-        mask_in = (rng.random(vectors.shape, np.float32) >= dropout) * scale
-        mask_out = (rng.random((H, T * B), np.float32) >= dropout) * scale
-        vectors *= mask_in
-    # look_up for all steps at once: Wx @ each step's columns. Only the recurrence must wait.
-    ax = params["Wx"] @ vectors.transpose(0, 2, 1)                      # (T, 3H, B)
-    ax += params["b"]
-    hidden, saved = [state[0]], []
-    for t in range(T):
-        state, kept = step(params, ax[t], state)
-        hidden.append(state[0])
-        saved.append(kept)
-    # Only the recurrence must go step by step. For the rest the order of time does not matter: with
-    # the columns of all steps side by side, one product does the work of T, and does it faster.
-    hidden = np.concatenate(hidden, axis=1)                             # (H, (T + 1) * B)
-    shown = hidden[:, B:] * mask_out
-    nats, dlogits = cross_entropy(readout(params, shown), targets.ravel(), 1 / targets.size)
-    return nats.mean(), state, (inputs, vectors, saved, hidden, shown, dlogits, mask_in, mask_out)
+    H = len(h_prev)
+    u = params["Wh"] @ h_prev
+    r, z = sigmoid(ax[:2 * H] + u[:2 * H]).reshape(2, *h_prev.shape)
+    q = u[2 * H:] + params["bn"]
+    n = np.tanh(ax[2 * H:] + r * q)
+    h = z * h_prev + (1 - z) * n
+    return h, (r, z, n, q, h_prev)
 
 
-# %% 4. Backward
-# Six rules do all of it. Each turns the gradient of a line's result into those of its operands.
+def predict(params, x, state):
+    """Read one word per stream, ids x (B,); return the logits of the next one (V, B), the state."""
+    h, _ = step(params, params["Wx"] @ params["E"][x].T + params["b"], state)
+    return params["Wy"] @ h + params["by"], h
+
+
+# Dropout sets a fraction of the numbers in v and h to zero, other ones at every step, so that no
+# unit can rely on another one: it is harder then to learn the text by heart. The rest is scaled up
+# by 1 / (1 - rate), which keeps the sums as large as before, on average; held-out text is read
+# without it. It acts on what comes in and goes out, not on the way from step to step, where it
+# would wipe out the memory (Zaremba et al. 2014).
+def dropout_mask(rate, shape, rng):
+    """Return an array of zeros, a fraction `rate` on average, and else 1 / (1 - rate); float32."""
+    return (rng.random(shape, np.float32) >= rate) / np.float32(1 - rate)
+
+
+# The loss is -log p of the word that really came, in nats. An even guess among V words costs log V
+# nats, so the first loss must be near log 2449 = 7.8, perplexity 2,449; if it is not, something is
+# wrong before the learning begins.
+def cross_entropy(logits, targets):
+    """Overwrite logits (V, N) with p; return -log p of the targets (N,), in nats (N,), and that p.
+    With thousands of words this is the largest array of all, so nothing here makes a second one. A
+    constant added to a column changes no p. We take the largest logit away: then exp cannot
+    overflow, and the sum is at least 1, so its logarithm is right even where p rounds to 0.
+    """
+    logits -= logits.max(axis=0)
+    of_targets = logits[targets, np.arange(len(targets))]
+    p = np.exp(logits, out=logits)
+    sums = p.sum(axis=0)
+    p /= sums
+    return np.log(sums) - of_targets, p
+
+
+def forward(params, inputs, targets, state, masks=None):
+    """Read a window: ids inputs and targets (T, B), and the h carried in, state (H, B).
+    In training, masks are two arrays of dropout_mask, for the vectors (D, T * B) and for the hidden
+    states (H, T * B). Return the mean loss in nats per word, the h to carry on, and a cache.
+    """
+    mask_in, mask_out = masks or (1, 1)
+    # Only the state must wait for the step before. All else is done at once, with the columns of
+    # all T steps side by side: one product for what comes in, and one for the logits.
+    v = params["E"][inputs.ravel()].T * mask_in                         # (D, T * B)
+    ax = np.split(params["Wx"] @ v + params["b"], len(inputs), axis=1)  # T arrays (3H, B)
+    h, caches = [state], []                     # h[0] is carried in; inputs[t] makes h[t + 1]
+    for t in range(len(inputs)):
+        state, cache = step(params, ax[t], state)
+        h.append(state)
+        caches.append(cache)
+    hidden = np.concatenate(h[1:], axis=1) * mask_out                   # (H, T * B)
+    logits = params["Wy"] @ hidden
+    logits += params["by"]
+    nats, p = cross_entropy(logits, targets.ravel())
+    return nats.mean(), state, (inputs, targets, v, h, caches, hidden, p, mask_in, mask_out)
+
+
+# %% 3. Backward
+#        ======     ======     ======          the direct path: times z, no matrix, no tanh
+#   h[0] ----> h[1] ----> h[2] ----> h[3]      through the gates and n: times Wh
+#               |          |          |
+#              L[1]       L[2]       L[3]      each loss sees its own h, through the same Wy and by
 #
-#   product        Y = W @ X        dW = dY @ X.T,  dX = W.T @ dY. For Y_ij = sum_k W_ik * X_kj, and
-#                                   W_ik meets X_kj in every column j: dW_ik = sum_j dY_ij * X_kj
-#   sum            Y = A + b        dA = dY,  db = dY summed over the columns that b was added to
-#   elementwise    Y = tanh(A)      dA = dY * (1 - Y * Y): the derivative of tanh is 1 - tanh^2
-#                  Y = sigmoid(A)   dA = dY * Y * (1 - Y)
-#                  Y = A * B        dA = dY * B,  dB = dY * A
-#   used twice     Y = f(X), Z = g(X)    dX = what comes through Y + what comes through Z
-#   look-up        Y = E[ids].T     is E.T @ onehot, a column an id, so dE = onehot @ dY.T: each
-#                                   column of dY is added to the row of E that was looked up
-#   softmax with   nats = log(sum_j exp(y_j)) - y_target
-#   cross-entropy                   The first part's derivative by y_i is exp(y_i) / sum_j exp(y_j),
-#                                   which is p_i; the second's is 1 at the target: dy = p - onehot
+#   forward                               backward
+#   h = z * h_prev + (1 - z) * n          dz = dh * (h_prev - n)   dn = dh * (1 - z)
+#                                         dh_prev = dh * z         <- the direct path
+#   n = tanh(ax[n] + r * q)               da_n = dn * (1 - n^2)    dr = da_n * q    dq = da_n * r
+#   q = u[n] + bn                         du_n = dq                dbn = sum over t of dq
+#   r, z = sigmoid(ax[rz] + u[rz])        da_rz = [dr * r * (1 - r); dz * z * (1 - z)] = du_rz
+#   u = Wh @ h_prev                       dh_prev += Wh.T @ du     dWh = sum over t of du @ h_prev.T
+#   ax = Wx @ v + b                       dWx = sum over t of da @ v.T    dv = Wx.T @ da
 #
-# Back-propagation through time is these rules applied to the unrolled network, last step first.
-# At the start of the window the gradient stops: the *state* came over from the window before, but
-# to follow the gradient there would mean going back to the beginning of the text at every step. So
-# the network can remember for longer than T, but what it learns from spans T steps at most.
-
-def step_backward(params, dstate, kept, da, du):
-    """Undo step: gradient of the state after -> of the one before; da, du (3H, B) are filled in."""
-    (dh,), (gates, n, h_prev, inner) = dstate, kept
-    H, B = h_prev.shape
-    r, z = gates.reshape(2, H, B)
-    dr, dz, dn = da.reshape(3, H, B)                # views: what is written there is in da
-    # forward: h = z * h_prev + (1 - z) * n
-    np.subtract(h_prev, n, out=dz)
-    dz *= dh
-    np.subtract(1, z, out=dn)
-    dn *= dh
-    # forward: n = tanh(a[n] + r * inner), inner = u[n] + bn
-    dn *= tanh_slope(n)
-    np.multiply(dn, inner, out=dr)
-    np.multiply(dn, r, out=du[2 * H:])
-    # forward: gates = r, z = sigmoid(a[rz] + u[rz]): a sum, so a and u get the same gradient
-    da[:2 * H] *= sigmoid_slope(gates)
-    du[:2 * H] = da[:2 * H]
-    # forward: u = Wh @ h_prev; h_prev was used in the mixture too, and passes its part on times z
-    dh_prev = params["Wh"].T @ du
-    dh_prev += dh * z
-    return (dh_prev,)
-
-
+# da, the gradient of ax, and du, that of u, differ only in the rows of n, where du = da * r. At the
+# beginning of the window the gradient is cut.
+# Dropout: y = x * mask, with a mask that is a constant, so dx = dy * mask. What was zeroed had no
+# part in the loss, and gets no gradient; what was scaled up gets a gradient scaled up alike.
+#
+# Word vectors: dE = sum over t of onehot(x[t]) @ (mask_in[t] * dv[t]).T is zero for all words that
+# did not occur. We keep a pair, the ids that occurred and their rows; a word that occurs twice gets
+# the sum of two rows. (dE[ids] += dv.T would add only the last of them.) Dropout's mask is a
+# constant, so the gradient is multiplied by it as well.
 def sum_rows(ids, rows):
-    """ids (N,), rows (N, D) -> the distinct ids in order, and for each the sum of its rows."""
-    # Sorted, equal ids stand side by side, and reduceat adds up each such group of rows. Plain
-    # dE[ids] += rows would keep only one of the rows of a word that occurs twice.
-    order = np.argsort(ids, kind="stable")
-    distinct, first = np.unique(ids[order], return_index=True)
-    return distinct, np.add.reduceat(rows[order], first, axis=0)
+    """Return the distinct ids of ids (N,), sorted, and for each the sum of its rows (N, D)."""
+    order = np.argsort(ids, kind="stable")      # now equal ids stand side by side
+    distinct, first = np.unique(ids[order], return_index=True)      # where each id begins
+    return distinct, np.add.reduceat(rows[order], first, axis=0)    # the sum of each such group
+
+
+def step_backward(params, cache, dh):
+    """Undo step: from the gradient of h (H, B) return those of ax and u (3H, B), and of h_prev."""
+    r, z, n, q, h_prev = cache
+    # forward: h = z * h_prev + (1 - z) * n
+    dz = dh * (h_prev - n)
+    dn = dh * (1 - z)
+    dh_prev = dh * z
+    # forward: n = tanh(ax[2H:] + r * q), q = u[2H:] + bn
+    da_n = dn * (1 - n * n)
+    dr = da_n * q
+    dq = da_n * r
+    # forward: r, z = sigmoid(ax[:2H] + u[:2H])
+    da_rz = np.concatenate([dr * r * (1 - r), dz * z * (1 - z)])
+    # forward: u = Wh @ h_prev
+    du = np.concatenate([da_rz, dq])
+    dh_prev += params["Wh"].T @ du
+    return np.concatenate([da_rz, da_n]), du, dh_prev
 
 
 def backward(params, cache):
-    """The cache of forward -> gradients of the mean loss: dict like params, and of the first state.
-
-    The gradient of E is sparse: a pair (ids, rows) of the words that occurred.
+    """Return the gradients of the mean loss, of params and of the state; it uses up the cache.
+    The gradient of E is sparse: a pair of ids (K,), each one once, and their rows (K, D).
     """
-    inputs, vectors, saved, hidden, shown, dlogits, mask_in, mask_out = cache
+    inputs, targets, v, h, caches, hidden, p, mask_in, mask_out = cache
     T, B = inputs.shape
-    N = T * B
-    # forward: loss = mean of the cross-entropies; cross_entropy has made dlogits already
-    # forward: logits = Wy @ shown + by, shown = h * mask_out
-    grads = {"Wy": dlogits @ shown.T, "by": dlogits.sum(axis=1, keepdims=True)}
-    dhidden = params["Wy"].T @ dlogits
-    dhidden *= mask_out
-    dstate = init_state(len(hidden), B, hidden.dtype)       # zero: no loss lies beyond the window
-    da, du = np.empty((2, T, len(params["b"]), B), dhidden.dtype)
+    # forward: loss = the mean of -log p[target]; p is overwritten, for it is too large to copy
+    dlogits = p
+    dlogits[targets.ravel(), np.arange(T * B)] -= 1
+    dlogits /= T * B
+    # forward: logits = Wy @ hidden + by, where hidden = h * mask_out
+    grads = {"Wy": dlogits @ hidden.T, "by": dlogits.sum(axis=1, keepdims=True)}
+    dhidden = np.split(params["Wy"].T @ dlogits * mask_out, T, axis=1)  # T arrays (H, B)
+    da, du, dh_next = [None] * T, [None] * T, 0
     for t in reversed(range(T)):
-        # h[t] was used twice: by the logits at t, and by the step to t + 1.
-        dh = dstate[0] + dhidden[:, t * B:(t + 1) * B]
-        dstate = step_backward(params, (dh, *dstate[1:]), saved[t], da[t], du[t])
-    da = da.transpose(1, 0, 2).reshape(-1, N)               # a column a step and stream
-    du = du.transpose(1, 0, 2).reshape(-1, N)
-    # forward: a = Wx @ vector + b, u = Wh @ h_prev, with the same parameters at every step
-    grads |= {"Wx": da @ vectors.reshape(N, -1), "Wh": du @ hidden[:, :-B].T,
-              "b": da.sum(axis=1, keepdims=True)}
-    grads["bn"] = du[-len(hidden):].sum(axis=1, keepdims=True)          # bn was added to u[n] only
-    # forward: vectors = E[inputs] * mask_in. By the product rule dE = onehot @ dvectors, and its
-    # rows are zero for all words that did not occur. So we keep the other rows and their ids, and
-    # never make a V x D array. A word that occurred five times gets five rows' sum.
-    dvectors = (da.T @ params["Wx"]).reshape(vectors.shape)             # a row a word, as in E
-    dvectors *= mask_in
-    grads["E"] = sum_rows(inputs.ravel(), dvectors.reshape(N, -1))
-    return grads, dstate
+        # forward: h[t + 1] was used by its own loss, and by the step after it
+        dh = dhidden[t] + dh_next
+        da[t], du[t], dh_next = step_backward(params, caches[t], dh)
+    # forward: ax = Wx @ v + b, u = Wh @ h_prev, q = u[2H:] + bn. With the columns of all T steps
+    # side by side, one product adds up all T parts of a gradient.
+    da, du, h_prev = (np.concatenate(part, axis=1) for part in (da, du, h[:-1]))
+    grads |= {"Wx": da @ v.T, "Wh": du @ h_prev.T, "b": da.sum(axis=1, keepdims=True),
+              "bn": du[2 * len(h_prev):].sum(axis=1, keepdims=True)}
+    # forward: v = E[x].T * mask_in
+    grads["E"] = sum_rows(inputs.ravel(), (params["Wx"].T @ da * mask_in).T)
+    return grads, dh_next
+
+
+# %% 4. Gradient check
+# Is all of this right? Move one number a little, up and down, and run forward both times: the
+# difference of the two losses, divided by the distance, must be its gradient. If a check fails
+# although backward is right, the usual cause is float32, or too small a move. The dropout masks are
+# held fixed, for with others the loss would be another function; and the sparse gradient of E is
+# written out in full.
+def check_gradients(entries=20, distance=1e-5):
+    """Compare backward with such differences on a toy network; print and return the largest error,
+    relative to the largest gradient of the same array. It must be below 1e-6.
+    """
+    rng = np.random.default_rng(0)
+    params = {name: param + 0.3 * rng.normal(size=param.shape)
+              for name, param in init_params(5, 3, 4, rng, np.float64).items()}
+    ids, state = rng.integers(0, 5, (7, 3)), rng.normal(size=np.shape(init_state(4, 3)))
+    problem = ids[:-1], ids[1:], state, [dropout_mask(0.3, (size, 18), rng) for size in (3, 4)]
+    grads, dstate = backward(params, forward(params, *problem)[2])
+    dE = np.zeros_like(params["E"])
+    dE[grads["E"][0]] = grads["E"][1]
+    grads, errors = grads | {"E": dE, "state": np.array(dstate)}, []
+    for name, array in (params | {"state": state}).items():
+        for i in rng.permutation(array.size)[:entries]:
+            place, losses = np.unravel_index(i, array.shape), []
+            value = array[place]
+            for array[place] in (value - distance, value + distance, value):    # ends as it was
+                losses.append(forward(params, *problem)[0])
+            error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
+            errors.append(abs(error) / np.abs(grads[name]).max())
+    print(f"gradient check: {len(errors)} entries of {len(grads)} arrays, "
+          f"largest relative error {np.max(errors):.0e}")
+    return np.max(errors)
 
 
 # %% 5. Optimizer
-def clip_gradients(grads, max_norm):
-    """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
-
-    Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
-    gradient keeps its direction. A product of many factors now and then explodes. Adam would
-    answer it with a step of about 3 lr at most, but its running means would keep the explosion: m a
-    wrong direction for tens of steps, v steps that are far too short for hundreds.
+# Adam divides m, a mean of the last gradients, by their usual size, sqrt(v) with its own v: entries
+# move by about lr where the sign is steady, else by less. Sparse Adam touches the rows of E that
+# occurred, and nothing else: without evidence no change. Every row counts its own steps, or the
+# first one of a word that occurs late would be 3.2 times too long. Clipping scales all gradients by
+# one factor where their global norm is too large: m and v would long remember an explosion.
+class Adam:
+    """Adam, Algorithm 1 of Kingma & Ba 2015.
+    m is a running mean of the gradient, v of its square. Both begin at zero, so after t steps their
+    weights add up to 1 - beta^t only. To divide by that makes true means of them.
     """
-    # A sparse gradient, that of E where words are looked up, is a pair (ids, rows): the rest is 0.
+
+    def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
+        self.m = {name: np.zeros_like(param) for name, param in params.items()}
+        self.v = {name: np.zeros_like(param) for name, param in params.items()}
+        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): steps made by each row of E
+
+    def update(self, params, grads, lr):
+        """Move the params, in place, one step with the learning rate lr."""
+        self.t += 1
+        for name in grads.keys() - {"E"}:
+            grad, m, v = grads[name], self.m[name], self.v[name]
+            m += (1 - self.beta1) * (grad - m)              # = beta1 * m + (1 - beta1) * grad
+            v += (1 - self.beta2) * (grad * grad - v)
+            m_hat = m / (1 - self.beta1**self.t)
+            v_hat = v / (1 - self.beta2**self.t)
+            params[name] -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
+        self.update_rows(params["E"], *grads["E"], lr)
+
+    def update_rows(self, E, ids, grad, lr):
+        """Move, in place, the rows of E with these ids, each one once; leave all others alone."""
+        self.rows_t[ids] += 1
+        t, m, v = self.rows_t[ids], self.m["E"][ids], self.v["E"][ids]  # copies of these rows
+        m += (1 - self.beta1) * (grad - m)
+        v += (1 - self.beta2) * (grad * grad - v)
+        self.m["E"][ids], self.v["E"][ids] = m, v
+        E[ids] -= lr * m / (1 - self.beta1**t) / (np.sqrt(v / (1 - self.beta2**t)) + self.eps)
+
+
+def clip_gradients(grads, max_norm):
+    """Scale the gradients, in place, to a global norm of max_norm at most; return that before."""
     arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
     norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
     if norm > max_norm:
@@ -481,435 +445,325 @@ def clip_gradients(grads, max_norm):
     return norm
 
 
-class Adam:
-    """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
-
-    m is a running mean of the gradient and v of its square. Both start at zero, so after t steps
-    their weights add up to 1 - beta^t only; dividing by that makes them true averages.
-
-    The sparse gradient of E, (ids, rows), each id once, touches those rows only: m, v and the
-    parameters of all others stay as they are, where dense Adam would let their m and v decay and go
-    on moving them. That is wanted: a word that did not occur has given no evidence, and the work
-    does not grow with V. Each row counts its own steps t. With one count for all, a word met late
-    would find the correction used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) =
-    3.2 times too long.
-    """
-
-    def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
-        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
-        self.m = {name: np.zeros_like(param) for name, param in params.items()}
-        self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = {name: np.zeros((len(params[name]), 1), params[name].dtype)
-                       for name in params if name == "E"}
-
-    def update(self, params, grads, lr):
-        """One step with learning rate lr; changes params in place."""
-        self.t += 1
-        for name, grad in grads.items():
-            ids, grad = grad if isinstance(grad, tuple) else (None, grad)
-            # A few rows at a time, so that what is computed on the way stays in the cache: at 1.2
-            # million parameters 2.4 ms, not 3.6, on an Intel Xeon; a newer EPYC gains nothing.
-            rows = max(1, 2**15 // grad[0].size)
-            for start in range(0, len(grad), rows):
-                part, t = slice(start, start + rows), self.t
-                g = grad[part]
-                if ids is not None:
-                    part = ids[part]            # from here on these rows, each only once
-                    self.rows_t[name][part] += 1
-                    t = self.rows_t[name][part]
-                m, v = self.m[name][part], self.v[name][part]
-                m += (1 - self.beta1) * (g - m)             # = beta1 * m + (1 - beta1) * g
-                v += (1 - self.beta2) * (g * g - v)
-                change = np.sqrt(v / (1 - self.beta2**t))
-                change += self.eps
-                np.divide(m, change, out=change)
-                change *= lr / (1 - self.beta1**t)          # = lr * m_hat / (sqrt(v_hat) + eps)
-                params[name][part] -= change
-                if ids is not None:             # unlike a slice, rows picked by ids are a copy
-                    self.m[name][part], self.v[name][part] = m, v
-
-
 # %% 6. Sampling
-def pick(logits, temperature, rng):
-    """logits (V,) -> an id drawn from softmax(logits / temperature); 0 takes the largest.
-
-    The Gumbel trick: add noise -log(E) to every logit, each E drawn from the exponential law, and
-    take the largest sum. That is the smallest E * exp(-y): a wait that ends at the rate exp(y), and
-    of several such waits number i ends first with probability exp(y_i) / sum(exp(y)). More noise
-    does the same as smaller logits.
-    """
-    # rng.gumbel draws such noise in one call, but slowly: with it word_lstm.py takes a tenth to a
-    # fifth longer for each word that it writes.
-    return int(np.argmax(logits - temperature * np.log(rng.exponential(size=len(logits)))))
-
-
-def sample(params, vocab, prompt, length, temperature, rng):
-    """Read the prompt, then `length` times draw a token and read it in turn -> the text."""
-    ids = encode(tokenize(prompt, vocab), vocab).tolist()
-    shown = 0 if ids else 1
-    ids = ids or [0]                            # no prompt: as if after id 0, mostly the line end
-    silent = [i for i, token in enumerate(vocab) if token == "<unk>"]   # words only: never written
+# The network reads the prompt, draws the next word from its own prediction, reads it, and so on.
+# The temperature divides the logits: below 1 the text becomes safer, above 1 wilder. <unk> is read,
+# but never written.
+def sample(params, vocab, prompt, length, temperature, rng, split="words"):
+    """Read the prompt, a list of tokens, then write `length` tokens more; return all as a text."""
+    ids = encode(prompt, vocab).tolist() or [0]             # without a prompt, as after <eos>
     state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
-    for x in ids[:-1]:
-        state, _ = step(params, look_up(params, [x]), state)
-    for _ in range(length):
-        state, _ = step(params, look_up(params, ids[-1:]), state)
-        logits = readout(params, state[0])[:, 0]
-        logits[silent] = -np.inf
-        ids.append(pick(logits, temperature, rng))
-    return detokenize([vocab[i] for i in ids[shown:]])
+    for n in range(len(ids) - 1 + length):
+        logits, state = predict(params, ids[n:n + 1], state)
+        if n == len(ids) - 1:                               # all is read: draw the next one
+            logits = logits[:, 0].astype(float)
+            logits[[i for i, token in enumerate(vocab) if token == "<unk>"]] = -np.inf
+            p = np.exp((logits - logits.max()) / max(temperature, 1e-9))
+            ids.append(rng.choice(len(vocab), p=p / p.sum()))
+    return detokenize([vocab[i] for i in ids[0 if prompt else 1:]], split)
 
 
-# %% 7. Looking inside
-# After training, a word's row of E says how the network uses that word. Words used alike should lie
-# near each other, though nobody told the network what a noun is. Two views of it: the nearest
-# neighbours of some words by the angle between vectors, and a map, the two directions in which the
-# vectors of the commonest words differ most (principal components).
+# %% 7. Learning
+# One update (not a step, which reads one character): read a window, go back, clip, move. Windows
+# come in the order of the text. The learning rate falls to zero in a straight line: large moves go
+# far, small ones settle. The parameters that score best on the held-out text are kept, for later
+# ones may know the training text by heart. `yield` lets the caller print and save in between.
 
-FUNCTION_WORDS = set("""a about above across after again all along am an and another any are as at
-    be been before behind between but by can could did do down each ever every for from had has have
-    he her him himself his how i if in into is it its itself like me more must my no nor not now of
-    off on one only or other our out over own shall she should since so some such than that the
-    their them then there these they this those through to too two under until up upon us very was
-    we were what when where which while who why will with without would you your""".split())
-
-
-def content_words(vocab, count):
-    """The `count` commonest words of the vocabulary that are not function words or signs."""
-    words = [word for word in vocab if word.isalpha() and word not in FUNCTION_WORDS]
-    return words[:count]
-
-
-def neighbours(E, vocab, word, count):
-    """The words whose vectors make the smallest angles with that of `word`, nearest first."""
-    directions = E / (np.linalg.norm(E, axis=1, keepdims=True) + 1e-12)
-    order = np.argsort(-(directions @ directions[vocab.index(word)]))
-    return [vocab[i] for i in order if vocab[i] != word][:count]
-
-
-def plot_words(axes, E, vocab):
-    """Write the hundred commonest content words, ordered along their two principal components."""
-    words = content_words(vocab, 100)
-    if min(len(words), E.shape[1]) < 2:
-        return                                  # too little for a map
-    vectors = E[[vocab.index(word) for word in words]]
-    vectors = vectors - vectors.mean(axis=0)
-    places = vectors @ np.linalg.svd(vectors, full_matrices=False)[2][:2].T
-    places = places.argsort(axis=0).argsort(axis=0)     # ranks, so that few words overlap
-    axes.set(xlim=(-5, len(words) + 4), ylim=(-2, len(words) + 1),
-             xlabel="rank along the first principal component", ylabel="rank along the second",
-             title="A map of the word vectors")
-    for word, place in zip(words, places):
-        axes.annotate(word[:20], place, ha="center", va="center", fontsize=9)
-
-
-def plot_losses(axes, info):
-    """Draw the learning curves; info["history"]: rows of (step, training nats, held-out nats)."""
-    steps, train, valid = np.array(info["history"]).T
-    axes.plot(steps, score(train), label="while training")
-    axes.plot(steps, score(valid), label=f"{info['scored']} score")
-    axes.set(xlabel="training step", ylabel=UNIT, title="Learning",
-             yscale="log" if UNIT == "perplexity" else "linear")
-    axes.legend()
-
-
-def draw(path, params, vocab, valid, info):
-    """Print neighbours of some words, and write the lesson's picture to path."""
-    for word in content_words(vocab, 5):
-        print(f"nearest to {word}: {', '.join(neighbours(params['E'], vocab, word, 6))}")
-    from matplotlib.figure import Figure        # here, so that all else runs without it
-    figure = Figure(figsize=(16, 9), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1, 2))
-    plot_losses(left, info)
-    plot_words(right, params["E"], vocab)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)            # letters that the font lacks
-        figure.savefig(path, dpi=110)
-
-
-# %% 8. Training
-# The learning is four lines of train: forward, backward, clip_gradients, adam.update. All else here
-# keeps house: the score, the checkpoint, the flags, and what to say when something goes wrong.
-
+# Perplexity is exp(nats): 62 means as unsure as a choice among 62 words, all equally likely. Words
+# and characters compare only by the cost of the same text, bits per token = bits per character *
+# characters / tokens; and a model that may say <unk> is spared the spelling of rare words.
+#
+# The training score is measured with dropout, and while the network still changes; the held-out
+# score without it. So at first the training perplexity is the higher one.
 def score(nats):
-    """Mean nats per token -> the unit of the field."""
+    """Turn nats per token into perplexity."""
     return np.exp(nats)
 
 
-def print_baseline(train, valid, V):
-    """Print the score of a model that only knows how common each word is."""
-    counts = np.bincount(train, minlength=V) + 1
-    unigram = -np.log(counts / counts.sum())[valid].mean()
-    print(f"to beat: {UNIT} {score(unigram):.1f}, of a model that only knows how common each word "
-          "is (<eos> counted)")
-
-
-def new_params(settings, vocab, rng):
-    """Parameters of the size the settings ask for."""
-    return init_params(len(vocab), settings["embed"], settings["hidden"], rng)
-
-
-def evaluate(params, ids, seq_len):
-    """Mean nats per token over ids (N,), read as in training: in streams, their state carried on.
-
-    A stream begins with nothing in its memory, so many streams score worse than few. Here there are
-    32, in a short text fewer, whatever the batch: scores of different settings can be compared.
+def evaluate(params, ids, size):
+    """Return the mean nats per token over ids (N,), about `size` tokens at a time.
+    It is read as in training, but in 32 streams, or fewer if it is short. A stream begins with
+    nothing in its memory, so more of them would score worse.
     """
-    parts, total, count = windows(ids, 32, seq_len), 0, 0
-    state = init_state(params["Wy"].shape[1], parts[0][0].shape[1], params["Wy"].dtype)
-    for inputs, targets in parts:
+    streams = max(1, min(32, (len(ids) - 1) // 100))
+    seq_len = min(-(-size // streams), (len(ids) - 1) // streams)
+    state, total, count = init_state(params["Wy"].shape[1], streams, params["Wy"].dtype), 0.0, 0
+    for inputs, targets in windows(ids, streams, seq_len):
         loss, state, _ = forward(params, inputs, targets, state)
-        total += float(loss) * targets.size
-        count += targets.size
+        total, count = total + float(loss) * targets.size, count + targets.size
     return total / count
 
 
-def save(path, info, arrays, adam, state):
-    """Write a checkpoint: info (plain values, "lesson" among them) and arrays (dicts by group).
-
-    The optimizer's memory goes with them, and from a language model the state carried to the next
-    window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever
-    the program is killed, path is the old checkpoint or the new one, never half of either.
+def learn(run, ids, valid):
+    """Train run["params"] on ids (N,), up to the planned steps; yield after every update.
+    `run` is a dict of all that training changes: parameters, the best of them so far, Adam's m and
+    v, the state, the losses and scores. Yield the gradient's norm, the number of tokens read,
+    and whether the held-out ids `valid` were scored; raise BadInput if the score is not finite.
     """
-    # Adam's t and betas are plain values and go to info; its m and v are dicts and go to arrays.
-    info, arrays = dict(info), {**arrays, "state": {str(i): a for i, a in enumerate(state)}}
-    for name, value in vars(adam).items():
-        (arrays if isinstance(value, dict) else info)[name] = value
-    flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
-    part = Path(f"{path}.{os.getpid()}.part")       # two runs may share a folder
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, info=json.dumps(info), **flat)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    settings, params = run["settings"], run["params"]
+    adam = Adam(params)
+    adam.m, adam.v, adam.rows_t, adam.t = *map(run.get, ("m", "v", "rows_t")), len(run["losses"])
+    parts = windows(ids, settings["batch"], settings["seq_len"])
+    for done in range(len(run["losses"]), settings["steps"]):
+        inputs, targets = parts[done % len(parts)]
+        if done % len(parts) == 0:              # the text begins again: nothing is remembered yet
+            run["state"] = init_state(settings["hidden"], inputs.shape[1])
+        rng = np.random.default_rng([settings["seed"], done])   # new masks, the same after --load
+        masks = [dropout_mask(settings["dropout"], (settings[size], inputs.size), rng)
+                 for size in ("embed", "hidden")]
+        loss, run["state"], cache = forward(params, inputs, targets, run["state"], masks)
+        grads, _ = backward(params, cache)
+        norm = clip_gradients(grads, settings["clip"])
+        adam.update(params, grads, settings["lr"] * (1 - done / settings["steps"]))
+        run["losses"].append(float(loss))
+        scored = (done + 1) % settings["every"] == 0 or done + 1 in (1, settings["steps"])
+        if scored:
+            nats = evaluate(params, valid, settings["batch"] * settings["seq_len"])
+            recent = run["losses"][-settings["every"]:]
+            run["scores"].append([done + 1, float(np.mean(recent)), nats])
+            if not math.isfinite(nats):
+                raise BadInput(f"no finite loss at {done + 1}; try --lr {settings['lr'] / 3:.2g}")
+            if nats <= run["best_nats"]:
+                run["best_nats"] = nats
+                run["best"] = {name: param.copy() for name, param in params.items()}
+        yield norm, inputs.size, scored
+
+
+# ---- The lesson ends here. What follows looks inside the trained network and keeps house. ----
+
+# %% 8. Looking inside
+# After training, a word's row of E says how the network uses that word. Nobody told it what a verb
+# is; are words that are used alike near each other? We print the nearest neighbours of some words,
+# by the angle between vectors, and draw a map of the two directions in which vectors differ most.
+def some_words(vocab, count):
+    """Return words from rank 50 on, of three letters or more: most of them mean a thing or deed."""
+    return [word for word in vocab[50:] if word[0].isalpha() and len(word) > 2][:count]
+
+
+def neighbours(E, vocab, word, count):
+    """Return the words whose vectors have the smallest angles with that of `word`."""
+    cosines = E @ E[vocab.index(word)] / (np.linalg.norm(E, axis=1) + 1e-12)
+    return [vocab[i] for i in np.argsort(-cosines) if vocab[i] != word][:count]
+
+
+def plot_words(axes, E, vocab):
+    """Write up to 80 words on the map; one that would cover another word is left out."""
+    words, shown = some_words(vocab, 300) or vocab, []
+    vectors = E[list(map(vocab.index, words))]
+    places = vectors @ np.linalg.svd(vectors - vectors.mean(axis=0))[2][:2].T
+    axes.scatter(*places.T, s=0)                # invisible: it sets the limits of the axes
+    width, height = np.ptp(places, axis=0) / (100, 42)      # of a letter
+    for word, (x, y) in zip(words, places):
+        if len(shown) < 80 and all(abs(x - x2) > width * (len(word) + len(other)) / 2
+                                   or abs(y - y2) > height for other, x2, y2 in shown):
+            shown.append((word, x, y))
+            axes.annotate(word, (x, y), ha="center", va="center", parse_math=False)
+    axes.set(xlabel="principal component 1", ylabel="principal component 2", title="Word vectors")
+
+
+def draw(path, run, valid):
+    """Write the lesson's picture, and print the neighbours of some words."""
+    from matplotlib.figure import Figure        # here, so that all else runs without it
+    for word in some_words(run["vocab"], 5):
+        print(f"nearest to {word}:", *neighbours(run["best"]["E"], run["vocab"], word, 6))
+    figure = Figure(figsize=(16, 9), layout="constrained")
+    figure.suptitle(f"{LESSON}.py: {UNIT} {score(run['best_nats']):.1f} on held-out text")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 2))
+    steps, *curves = np.transpose(run["scores"])
+    left.semilogy(steps, score(np.transpose(curves)))
+    left.set(xlabel="training step", ylabel=UNIT, title="Learning (orange: held out)")
+    left.yaxis.set_major_formatter("{x:.0f}")
+    plot_words(right, run["best"]["E"], run["vocab"])
+    warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks become boxes
+    figure.savefig(path, dpi=110)
+
+
+# %% 9. Running
+SETTINGS = {  # flag: (default, least value, what it is and which way to turn it)
+    "data": (None, None, "text to learn from, UTF-8, instead of the fables"),
+    "valid": (None, None, "held-out text to score, instead of the last tenth of the data"),
+    "split": ("words", None, "words, lines (each one a sentence), or spaces (tokenised already)"),
+    "min_count": (2, 1, "words seen less often in training become <unk>; higher is an easier task"),
+    "embed": (96, 2, "size D of a word's vector; larger tells more words apart, and is slower"),
+    "hidden": (256, 1, "hidden units H; more remember more, time grows with the square"),
+    "batch": (32, 1, "streams B read side by side; fewer make more updates of the same text"),
+    "seq_len": (64, 1, "tokens T in a window: as far back as the gradient goes"),
+    "steps": (500, 0, "training steps in all; the learning rate falls to zero over them"),
+    "lr": (6e-3, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
+    "dropout": (0.5, 0, "fraction of word vectors and of h set to zero in training; below 1"),
+    "clip": (1.0, 0, "largest norm of the gradient: 1e8 is no clipping, 0 is no learning"),
+    "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
+    "every": (100, 1, "steps between progress lines, each with a score and a checkpoint"),
+    "prompt": ("", None, "how each sample begins"),
+    "length": (500, 0, "tokens of the last sample"),
+    "temperature": (0.7, 0, "of sampling: 0 takes the likeliest, 1 draws as predicted, 2 is wild"),
+    "load": (None, None, "checkpoint to go on from, in that file; with no steps left it samples"),
+    "init": (None, None, "checkpoint to begin a new run from: fine-tuning on another text"),
+    "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
+}
+SIZES = ["embed", "hidden"]                     # what a checkpoint fixes for --init;
+FIXED = [*SIZES, "batch", "seq_len", "split", "min_count"]          # for --load
+GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
+
+
+def save(path, run):
+    """Write the run as a checkpoint. Whenever the program is killed, a whole file is there."""
+    arrays = {f"{group}/{name}": a for group in GROUPS for name, a in run[group].items()}
+    plain = json.dumps({key: run[key] for key in run if key not in (*GROUPS, "state", "rows_t")})
+    with open(f"{path}.part", "wb") as file:
+        np.savez(file, **{LESSON: plain}, **arrays, state=run["state"], rows_t=run["rows_t"])
+    Path(f"{path}.part").replace(path)          # all at once, or not at all
 
 
 def restore(path):
-    """A checkpoint -> info, arrays. BadInput if it is missing, damaged or another lesson's."""
-    arrays = {}
+    """Return the run that save wrote. Raise BadInput if the file is anything else."""
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
-            info = json.loads(str(file["info"]))
-            for name in file.files:
-                group, _, key = name.partition("/")
-                arrays.setdefault(group, {})[key] = file[name]
-        lesson = info["lesson"]
-        shapes = {name: array.shape for name, array in arrays["params"].items()}
-        for group in arrays.keys() & {"m", "v", "best"}:
-            if {name: array.shape for name, array in arrays[group].items()} != shapes:
-                raise ValueError(f"{group} is not of the size of params")
-    except Exception:                           # there are many ways to be damaged
-        raise BadInput(f"{path} is missing, unreadable or not a whole checkpoint; --load another "
-                       "one, or train anew") from None
-    if lesson != LESSON:
-        raise BadInput(f"{path} is a checkpoint of {lesson}.py; --load it there")
-    del arrays["info"]
-    return info, arrays
+            run = json.loads(str(file[LESSON])) | {key: file[key] for key in ("state", "rows_t")}
+            sizes = map(run["settings"].get, SIZES)
+            want = init_params(len(run["vocab"]), *sizes, np.random.default_rng(0))
+            for group in GROUPS:
+                run[group] = {name: file[f"{group}/{name}"] for name in want}
+                assert all(a.shape == want[name].shape and np.isfinite(a).all()
+                           for name, a in run[group].items())
+        return run
+    except Exception:                           # a file can be damaged in many ways
+        raise BadInput(f"{path} is missing, damaged, or not made by this {LESSON}.py") from None
 
 
 def load(path):
-    """A checkpoint -> best parameters, vocabulary, settings: for programs that import this file."""
-    info, arrays = restore(path)
-    return arrays.get("best", arrays["params"]), info["vocab"], info["settings"]
+    """Return the best params, the vocab and the settings of a checkpoint, to use in a program."""
+    return tuple(map(restore(path).get, ("best", "vocab", "settings")))
 
 
-def command_line(argv):
-    """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
+def read_flags(argv):
+    """Return the settings, a dict, and the checkpoint to begin from, or None."""
     def fail(message):
-        raise BadInput(f"{message}; --help lists the flags")
-    parser = argparse.ArgumentParser(f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
-                                     argument_default=argparse.SUPPRESS, allow_abbrev=False)
+        raise BadInput(f"{message} (see --help; a dash at the beginning is written --flag=-value)")
+    parser = argparse.ArgumentParser(f"{LESSON}.py", allow_abbrev=False, epilog="With a large H "
+                                     "more threads may help: OPENBLAS_NUM_THREADS=8 python ...")
     parser.error = fail
-    for name, (default, smallest, text) in SETTINGS.items():
-        shown = "" if default == "" else f" (default {default})"
-        parser.add_argument("--" + name.replace("_", "-"), type=type(default), help=text + shown,
-                            metavar={int: "N", float: "X", str: "TEXT"}[type(default)])
-    given = vars(parser.parse_args(argv))
-    for name, value in given.items():
-        smallest, largest = SETTINGS[name][1], 10**8 if isinstance(value, int) else 1e300
-        largest = 0.99 if name == "dropout" else largest        # only word lessons have it
-        if smallest is not None and not smallest <= value <= largest:
-            fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
-        if value == "" and name != "prompt":        # of a shell variable that is not set, perhaps
-            fail(f"--{name} is empty")
-    return given
+    for name, (default, _, text) in SETTINGS.items():
+        parser.add_argument("--" + name.replace("_", "-"), help=f"{text} (default: {default})",
+                            default=default, type=str if default is None else type(default))
+    flags, start = vars(parser.parse_args(argv)), None
+    for name, (default, least, _) in SETTINGS.items():
+        # Only the prompt, whose default is empty, may be empty.
+        if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
+            fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
+    if flags["dropout"] >= 1 or flags["split"] not in ("words", "lines", "spaces"):
+        fail("--dropout is below 1, and --split is words, lines or spaces")
+    if flags["load"] or flags["init"]:
+        start = restore(flags["load"] or flags["init"])
+        saved, fixed = start["settings"], FIXED if flags["load"] else SIZES
+        parser.set_defaults(**{name: saved[name] for name in (saved if flags["load"] else
+                                                            [*SIZES, "split"])})
+        flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
+        for name in fixed:
+            if flags[name] != saved[name]:
+                fail(f"the checkpoint has {name} {saved[name]}, which cannot change")
+    return flags, start
 
 
-def check_finite(value, step, lr):
-    """BadInput if a loss, the gradient's norm or the parameters' sum has run away."""
-    if not math.isfinite(value):
-        raise BadInput(f"the loss is not finite any more at step {step}; train anew "
-                       f"with --lr {lr / 3:.2g}; a checkpoint saved before is kept")
-
-
-def train(info, arrays, ids, valid, path, options):
-    """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
+def train(run, ids, valid, path):
+    """Learn; for every score save a checkpoint and print a line."""
+    settings, started, first, tokens = run["settings"], time.time(), len(run["losses"]), 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    settings, params = info["settings"], arrays["params"]
-    parts = windows(ids, settings["batch"], settings["seq_len"])
-    seq_len, batch = parts[0][0].shape
-    size = sum(inputs.size for inputs, _ in parts) / len(parts)
-    if (batch, seq_len) != (settings["batch"], settings["seq_len"]):
-        print(f"the text is short: batch {batch} and window {seq_len} instead of "
-              f"{settings['batch']} and {settings['seq_len']}")
-    adam = Adam(params)                         # after --load, with the memory that save kept
-    vars(adam).update({name: (info | arrays).get(name, new) for name, new in vars(adam).items()})
-    state = tuple(arrays.get("state", {}).values())
-    interrupts = []
-
-    def interrupt(*_):
-        interrupts.append(True)                 # the loop looks here after each whole step
-        signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
-    before = signal.signal(signal.SIGINT, interrupt)
-    print(f"{'step':>12} {'training':>9} {info['scored']:>9}  {UNIT}")
-    started, first = time.perf_counter(), info["step"]
-    while info["step"] < settings["steps"] and not interrupts:
-        window = info["step"] % len(parts)
-        if window == 0:                         # the streams start again: nothing to remember yet
-            state = init_state(params["Wy"].shape[1], batch, params["Wy"].dtype)
-        noise = {}
-        if "dropout" in settings:               # only the word lessons have it
-            rng = np.random.default_rng([settings["seed"], info["step"]])
-            noise = {"dropout": settings["dropout"], "rng": rng}
-        loss, state, cache = forward(params, *parts[window], state, **noise)
-        grads, _ = backward(params, cache)
-        norm = clip_gradients(grads, settings["clip"])
-        check_finite(loss + norm, info["step"], settings["lr"])
-        adam.update(params, grads, settings["lr"] * (1 - info["step"] / settings["steps"]))
-        info["step"] += 1
-        info["recent"].append(float(loss))
-        if info["step"] % settings["every"] and info["step"] not in (10, settings["steps"]):
-            continue
-        nats = evaluate(params, valid, seq_len)
-        check_finite(nats, info["step"], settings["lr"])     # before it replaces a good one
-        if nats < min((row[2] for row in info["history"]), default=math.inf):
-            arrays["best"] = {name: param.copy() for name, param in params.items()}
-        info["history"].append([info["step"], sum(info["recent"]) / len(info["recent"]), nats])
-        info["recent"] = []
-        save(path, info, arrays, adam, state)
-        seconds = (time.perf_counter() - started) / (info["step"] - first)
-        left = round(seconds * (settings["steps"] - info["step"]))
-        print(f"{info['step']:>5}/{settings['steps']:<6} {score(info['history'][-1][1]):9.3f} "
-              f"{score(nats):9.3f}  gradient norm {norm:.2f}, {size / seconds:,.0f} "
-              f"tokens/s, {left // 60}:{left % 60:02} left")
-        if info["step"] % (5 * settings["every"]) == 0 and info["step"] < settings["steps"]:
-            rng = np.random.default_rng([settings["seed"], info["step"]])
-            print(indent(sample(params, info["vocab"], options["prompt"], 150,
-                                options["temperature"], rng), " | "))
-    # After Ctrl-C no loss has yet shown whether the last update left anything finite.
-    total = sum(float(param.sum()) for param in params.values())
-    check_finite(total, info["step"], settings["lr"])
-    save(path, info, arrays, adam, state)
-    if not interrupts:
-        signal.signal(signal.SIGINT, before)
-    finished = info["step"] == settings["steps"]
-    print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
-    return finished
+    for norm, size, scored in learn(run, ids, valid):
+        tokens += size
+        if scored:
+            if "saved" not in run and path.exists():
+                print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
+            run["saved"] = True
+            save(path, run)
+            (done, mean, nats), seconds = run["scores"][-1], time.time() - started
+            print(f"step {done:>5} of {settings['steps']}  training {score(mean):.1f}  held out "
+                  f"{score(nats):.1f}  gradient norm {norm:.2f}  {tokens / seconds:,.0f} tokens/s  "
+                  f"{seconds / (done - first) * (settings['steps'] - done) / 60:.1f} min left")
+            if len(run["scores"]) % 5 == 0 and done < settings["steps"]:
+                prompt, seed = tokenize(settings["prompt"], settings["split"]), settings["seed"]
+                print(sample(run["params"], run["vocab"], prompt, 40, settings["temperature"],
+                             np.random.default_rng(seed), settings["split"]))
 
 
-def main(argv=None):
-    """Run the lesson with these flags, by default the command line's -> exit status."""
-    given = command_line(argv)
-    options = {name: row[0] for name, row in SETTINGS.items()} | given
-    path = Path(options["out"]) / f"{LESSON}.npz"
-    if options["load"] and "out" not in given:      # it may have been renamed, to be kept
-        path = Path(options["load"])
-    kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": [],
-            "scored": "held-out"}
-    saved, arrays = restore(options["load"]) if options["load"] else ({}, {})
-    info |= saved
-    settings = info["settings"]
-    for name in given.keys() & settings.keys():
-        if name not in ("steps", "data", "valid", "seed") and given[name] != settings[name]:
-            raise BadInput(f"--{name.replace('_', '-')} {given[name]} contradicts the checkpoint, "
-                           f"which has {settings[name]}; leave the flag out, or train anew")
-        settings[name] = given[name]
-    training = not options["load"] or info["step"] < settings["steps"]
-    if not training and given.keys() & {"data", "valid"}:
-        raise BadInput("the checkpoint has no steps left, so nothing would be read or scored; "
-                       "leave --data and --valid out, or raise --steps")
-    if training:
-        text, held_out = read_data(settings["data"], settings["valid"])
-        tokens, checksum = tokenize(text), zlib.crc32(f"{text}\0{held_out}".encode())
-        if not arrays:
-            info |= {"vocab": build_vocab(tokens, settings), "checksum": checksum}
-            rng = np.random.default_rng(settings["seed"])
-            arrays["params"] = new_params(settings, info["vocab"], rng)
-        if info["checksum"] != checksum:
-            raise BadInput("the checkpoint was made with another text; give its --data and --valid")
-        ids, valid = encode(tokens, info["vocab"]), encode_held_out(held_out, info["vocab"])
-        if len(ids) < 3:
-            raise BadInput(f"the text has only {len(ids)} tokens; give a longer one with --data")
-        print(f"{LESSON}: {len(ids):,} tokens to learn from, {len(valid):,} held out, "
-              f"vocabulary of {len(info['vocab']):,}, "
-              f"{sum(param.size for param in arrays['params'].values()):,} parameters")
-        if len(valid) < 3:
-            print("too little is held out for a score, so the training text itself is scored")
-            info["scored"], valid = "training", ids
-        print_baseline(ids, valid, len(info["vocab"]))
-    check_prompt(options["prompt"], info["vocab"])
-    finished = not training or train(info, arrays, ids, valid, path, options)
-    if info["history"]:
-        lowest = score(min(row[2] for row in info["history"]))
-        print(f"best {info['scored']} score: {lowest:.3f} {UNIT} (a little optimistic: it also "
-              "chose the parameters that are kept)")
-    best, rng = arrays.get("best", arrays["params"]), np.random.default_rng(settings["seed"])
-    print(sample(best, info["vocab"], options["prompt"], options["length"], options["temperature"],
-                 rng))
-    if training and finished and info["history"]:
-        draw(path.with_suffix(".png"), best, info["vocab"], valid, info)
+def work(argv):
+    """Do what the flags ask; return the exit status."""
+    flags, start = read_flags(argv)
+    going_on, init, out = (flags.pop(name) for name in ("load", "init", "out"))
+    path, run, status = Path(going_on or f"{out}/{LESSON}.npz"), start, 0
+    if init and (going_on or Path(init).resolve().parent == path.resolve().parent):
+        raise BadInput(f"--init {init} begins a new run: no --load, and another folder for --out")
+    learning = not going_on or len(start["losses"]) < flags["steps"]
+    if learning:
+        vocab, ids, valid, flags["split"] = read_data(flags, start and start["vocab"])
+        encode(tokenize(flags["prompt"], flags["split"]), vocab)        # can it be read?
+        flags["checksum"] = zlib.crc32(ids.tobytes() + valid.tobytes())
+        if not going_on:
+            params = start["best"] if start else init_params(
+                len(vocab), *map(flags.get, SIZES), np.random.default_rng(flags["seed"]))
+            run = {"params": params, "best": params, "m": Adam(params).m, "v": Adam(params).v,
+                   "rows_t": Adam(params).rows_t, "vocab": vocab, "best_nats": math.inf,
+                   "losses": [], "scores": []}
+        elif start["settings"]["checksum"] != flags["checksum"]:
+            raise BadInput("the checkpoint was made with another text; give its --data and "
+                           "--valid, or train it on this one with --init instead of --load")
+        print(f"{LESSON}: {len(ids):,} tokens, {len(valid):,} held out, vocabulary of "
+              f"{len(vocab):,}, {sum(param.size for param in run['params'].values()):,} parameters")
+        if not check_gradients() < 1e-6:
+            raise BadInput("backward does not give the gradients of forward; mend it first")
+        unigram = -np.log(np.bincount(ids, minlength=len(vocab)) / len(ids) + 1e-9)[valid].mean()
+        print(f"to beat: {UNIT} {len(vocab):,} by guessing, {score(unigram):.1f} by how common "
+              "each one is")
+    else:
+        print(f"all {flags['steps']:,} steps are done, so it only samples; --steps N goes on")
+    run["settings"] = flags
+    try:
+        if learning:
+            train(run, ids, valid, path)
+    except KeyboardInterrupt:
+        if "saved" not in run or not path.exists():
+            print("stopped before the first checkpoint: nothing is saved")
+            raise
+        run, status = restore(path), 130
+        print(f"stopped; back to step {len(run['losses'])}, which is saved")
+    if run["scores"]:
+        print(f"best held-out score: {UNIT} {score(run['best_nats']):.2f}, in {path} (a little "
+              "optimistic, since it also chose what is kept)")
+    prompt, rng = tokenize(flags["prompt"], flags["split"]), np.random.default_rng(flags["seed"])
+    print(sample(run["best"], run["vocab"], prompt, flags["length"], flags["temperature"], rng,
+                 flags["split"]))
+    if learning and run["scores"] and not status:
+        draw(path.with_suffix(".png"), run, valid)
         print(f"picture: {path.with_suffix('.png')}")
-    return 0 if finished else 130
+    return status
 
 
-@np.errstate(all="ignore")                      # train finds a loss that is not finite by itself
-def command(argv=None):
-    """main, with every expected mistake told in one line on standard error -> exit status."""
+@np.errstate(all="ignore")                      # a loss that is not finite is told in words
+def main(argv=None):
+    """Run the lesson with these flags, by default the command line's; return the exit status."""
+    np.empty(31 * 2**20, np.uint8)              # after this Linux keeps the memory of freed arrays
     if hasattr(sys.stdout, "reconfigure"):      # the terminal may lack letters that the text has
         sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
-    handler = signal.getsignal(signal.SIGINT)
     try:
-        try:
-            return main(argv)
-        finally:
-            signal.signal(signal.SIGINT, handler)
-            try:
-                print(end="", flush=True)
-            except OSError:                     # what is left must not fail again at the very end
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise
-    except BrokenPipeError:                     # nobody reads our output any more: `| head`
-        return 141
+        return work(argv)
     except KeyboardInterrupt:
         return 130
-    except BadInput as error:
-        message = error
-    except MemoryError as error:                # Python's own has no text
-        message = f"{str(error) or 'out of memory'}; take smaller sizes or less data"
-    except ImportError as error:                # Matplotlib draws last, when all else is done
-        message = f"{error}, so there is no picture; the rest is saved: pip install matplotlib"
-    except OSError as error:
-        message = (f"cannot write {error.filename or 'the output'} ({error.strerror}); make room, "
-                   "or write elsewhere")
-    print(f"{LESSON}.py: error: {message}", file=sys.stderr)
-    return 2
+    except (BadInput, OSError, MemoryError, ImportError) as error:
+        print(f"{LESSON}.py: error: {str(error) or 'out of memory'}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":
-    alone = "__file__" in globals() and Path(sys.argv[0]).name == Path(__file__).name
-    if alone and "IPython" not in sys.modules:  # as a script: neither cells of a notebook, nor %run
-        os.environ.pop("MPLBACKEND", None)      # a notebook's backend, inherited, works only there
-    status = command(None if alone else [])
+    alone = Path(sys.argv[0]).resolve() == FILE         # a notebook's command line is not ours
+    status = main(None if alone else [])
     if alone and status:
-        sys.exit(status)                        # in a notebook it would look like an error
+        sys.exit(status)
+    elif "get_ipython" in globals():                    # a notebook shows the picture
+        from IPython.display import Image, display
+        display(Image(f"out/{LESSON}.png"))
 
-# Try, and watch for
-#     python word_gru.py --load out/word_gru.npz --temperature 1.2
-#         bolder, and less grammatical
-#     python word_gru.py --embed 8 --steps 200
-#         perplexity 97, not 70, and neighbours that make less sense
-#     python word_gru.py --seq-len 4 --batch 512
-#         as much text a step: perplexity 63.3, not 62.2. The gradient goes back four words, but the
-#         state comes from all before, and little is lost
+# Papers: those of word_rnn.py. Cho et al. 2014, with the reset after the product, as in PyTorch.
+# Three experiments:
+#     python word_gru.py --load out/word_gru.npz --temperature 0.3       safe, and soon in circles
+#     python word_gru.py --load out/word_gru.npz --prompt "The fox and the"      what can follow?
+#     In step_backward write dr = da_n * h_prev, and run: the gradient check stops you.
