@@ -1,241 +1,193 @@
-"""Translation with additive attention, in plain NumPy, every gradient derived by hand.
+"""Translation with additive attention in plain NumPy, every gradient derived by hand.
 
-seq2seq.py squeezes every sentence into one vector. Here the decoder looks at the source again
-before each word it writes: it gives every source word a weight, and reads their weighted mean.
+An encoder-decoder has one vector for a whole sentence, and cannot keep a long one in it. Here the
+encoder keeps an annotation of every word, and for each word that it writes the decoder looks at
+those that matter now: attention. Where it looks is learned; it turns out to be the word that it
+translates, though nobody told the network which word belongs to which.
 
-    python bahdanau.py                                                 train: 56 to 105 s
-    python bahdanau.py --load out/bahdanau.npz --prompt "the crow did not see the big pitcher ."
-    python bahdanau.py --data data/crow.txt --steps 400                answer each line by the next
+    python bahdanau.py                                        learn 21,000 sentences: 4 min
+    python bahdanau.py --load out/bahdanau.npz --prompt "i love you ."         translate a sentence
+    python bahdanau.py --load out/bahdanau.npz --prompt - < sentences.txt      or one in each line
+    python bahdanau.py --data pairs.tsv --min-count 2         your own: sentence, tab, translation
 
-New since seq2seq.py: an encoder in both directions, attention and the gradient through it, the
-alignment of words. `diff seq2seq.py bahdanau.py` shows it; the repeats are on purpose.
+The first command ends with lines like these (BLEU: what it shares with the reference, of 100):
+    held-out, beam 2: BLEU 99.45, exact match 97.9 %
+    alignment error rate 0.100 (of a diagonal 0.355)
+    sources of about  5.7 tokens: BLEU 100.00, exact match 100.0 %
+    sources of about 19.1 tokens: BLEU  99.14, exact match  94.0 %
 
-Contents
-    1. Data            pairs -> vocabulary -> batches of like length
-    2. Numerics        sigmoid and cross-entropy without overflow
-    3. Forward         encoder, decoder, the whole batch
-    4. Backward        the same lines undone in reverse order: through both networks
-    5. Optimizer       clipping by the global norm, Adam, both for sparse gradients
-    6. Translating     beam search, BLEU
-    7. Looking inside  where the decoder looks, and quality by length: the figure
-    8. Training        evaluation, checkpoint, command line
-
-Notation, as in seq2seq.py, and
-    fwd, bwd  states of the encoder's two directions (H, B)    s  decoder states (H, B)
-    notes[j]  annotation of source word j (2H, B)    keys[j]  its half of the score (H, B)
-    alpha[i, j]  weight of source word j for target word i    context[i]  (2H, B)
-    Ws, Wa (H, H)   Ua (H, 2H)   va (1, H)   Wc_dec (3H, 2H)   Uo (2M, H)   Vo (2M, D)   Co (2M, 2H)
-
-The model (gru as in seq2seq.py, but (1 - z) * h + z * n, as in the paper: z lets the new in)
-    fwd[j]     = gru(Wh_fwd, Wx_fwd @ E[x[j]] + b_fwd, fwd[j-1])           from the first word on
-    bwd[j]     = gru(Wh_bwd, Wx_bwd @ E[x[j]] + b_bwd, bwd[j+1])           from the last word on
-    notes[j]   = [fwd[j]; bwd[j]]                                   the word and its surroundings
-    s[0]       = tanh(Ws @ bwd[1])
-    keys[j]    = Ua @ notes[j]
-    e[i, j]    = va @ tanh(Wa @ s[i-1] + keys[j])                  does j fit what comes next?
-    alpha[i]   = softmax of e[i] over the source words
-    context[i] = sum over j of alpha[i, j] * notes[j]
-    s[i]       = gru(Wh_dec, Wx_dec @ E[y[i-1]] + Wc_dec @ context[i] + b_dec, s[i-1])
-    wide       = Uo @ s[i-1] + Vo @ E[y[i-1]] + Co @ context[i] + bo       the state before the step
-    logits     = Wy @ max(wide[0::2], wide[1::2]) + by                     maxout
-    loss       = mean of -log softmax(logits)[y[i]] over real target tokens
-
-What a default run prints at the end (seed 0, two cores of an EPYC Zen 5, 56 seconds)
-    held-out, beam 2: BLEU 98.76, exact match 95.9 %
-    sources of about  5.4 tokens: BLEU 100.00, exact match 100.0 %
-    sources of about  7.7 tokens: BLEU  99.82, exact match  99.5 %
-    sources of about  9.6 tokens: BLEU  99.12, exact match  97.5 %
-    sources of about 12.7 tokens: BLEU  98.68, exact match  94.5 %
-    sources of about 18.8 tokens: BLEU  97.96, exact match  88.0 %
-    alignment error rate 0.124 (of a diagonal 0.364, of the best with one link a word 0.034)
-
-Papers, and where this file departs from them
-    Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
-        translate": section 3 (equations 5 and 6) and appendix A.1 and A.2 (equation 7). Biases are
-        added to gates, candidate and readout. One E serves both languages, where the paper has two.
-        First values: recurrent matrices orthogonal and va zero as in the paper, the others with
-        variance 1 / columns (E 0.1^2) where the paper has 0.01^2 (Wa and Ua 0.001^2: with that the
-        attention starts late, and three seeds end with alignment error rates of 0.14, 0.27 and
-        0.23), the biases of the encoders' update gates 2. The norm is clipped to 1 as there
-        (Pascanu et al. 2013). The beam ends with the highest log p per token, as in seq2seq.py.
-    Och & Ney 2003: the alignment error rate. Papineni et al. 2002: BLEU.
-    Kingma & Ba 2015: Adam, with sparse updates of E as in word_rnn.py, where Bahdanau et al. have
-        Adadelta.
+Same as seq2seq.py: the GRU, the readout, masks, teacher forcing, beam search, BLEU.
+New here: an encoder in both directions; attention, and the gradient through it; the alignment.
+The network and its equations stand above section 2.
 """
 # /// script
 # requires-python = ">=3.10"
 # dependencies = ["numpy>=1.22", "matplotlib>=3.6"]
 # ///
 import argparse
-import functools
 import json
 import math
 import os
 import re
-import signal
 import sys
 import time
+import unicodedata
 import warnings
 import zlib
 from collections import Counter
 from pathlib import Path
 
+if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")  # more would mostly wait for the slowest
 import numpy as np
 
-# The C library of Linux gives the memory of a freed large array back to the system, and to get it
-# again costs page faults: a tenth to a quarter of char_rnn.py's training, less elsewhere. After an
-# array of 31 MB has come and gone, it keeps the memory of smaller ones, up to 62 MB that lie free.
-freed = np.empty(31 * 2**20, np.uint8)
-del freed                               # a notebook would show and keep a value without a name
-
-# %% Settings
 LESSON = "bahdanau"
-HERE = Path(__file__).parent if "__file__" in globals() else Path()   # a notebook has no __file__
+FILE = Path(globals().get("__file__", f"{LESSON}.py")).resolve()    # a notebook has no __file__
 
-SETTINGS = {  # flag: (default, smallest, what it is and which way to turn it)
-    "data": ("", None, "sentence pairs, tab-separated, or a text (default data/en_fr.tsv)"),
-    "valid": ("", None, "held-out pairs to score (default: a tenth of the sources)"),
-    "min_count": (1, 1, "words seen less often in training become <unk>"),
-    "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
-    "embed": (192, 1, "size D of a word's vector"),
-    "hidden": (88, 1, "hidden units H; more remember more, time grows with the square"),
-    "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
-    "steps": (3000, 0, "training steps in all; the learning rate falls to zero over them"),
-    "lr": (0.006, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
-    "clip": (1.0, 0, "largest norm of the gradient: 1e9 is no clipping, 0 is no learning"),
-    "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
-    "every": (200, 1, "steps between progress lines, each with an evaluation and a checkpoint"),
-    # The checkpoint keeps the settings above; --load takes new --steps, but no new pairs.
-    # Those below are free to differ from run to run.
-    "load": ("", None, "checkpoint to go on from; with no steps left it only translates"),
-    "out": ("out", None, "folder for the checkpoint and picture (with --load: where that is)"),
-    "prompt": ("", None, "a sentence to translate"),
-    "beam": (2, 1, "hypotheses that the search follows; 1 is greedy, more cost more time"),
-}
-NOT_KEPT = ("load", "out", "prompt", "beam")
+# %% 1. Data
+# A pair is a sentence and its translation, as tuples of tokens. One vocabulary serves both
+# languages, and one matrix E holds the vectors of all its words: special tokens first, then the
+# words of the translations, then those that only occur in sources. So the softmax, which only has
+# to choose a word of the translation, covers the first V_out ids and no more. <bos> begins a
+# translation, <eos> ends every sentence, <pad> fills up the shorter sentences of a batch, and <unk>
+# stands for words that training shows too seldom.
+PAD, BOS, EOS, UNK = range(4)
+SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
+# Characters of Chinese and Japanese, as ranges: they are written without blanks between words.
+HAN = "\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 
 
 class BadInput(ValueError):
-    """Something the user gave cannot be used. The message says what, and what to do."""
-
-
-# %% 1. Data
-# A pair is a sentence and its translation, both tuples of tokens. One vocabulary serves both
-# languages, and one matrix E holds the vectors of all its words: special tokens first, then the
-# words of the translations, then those that only occur in sources. So the softmax, which only ever
-# has to choose a word of the translation, covers the first V_out ids and no more.
-# A tuple can be looked up in a set, and it saves time: Python's garbage collector goes through all
-# lists again and again, and soon leaves out tuples of words or ids: encoding takes a third less.
-
-PAD, BOS, EOS, UNK = range(4)
-SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
-
-
-@functools.cache                        # no word is cut twice: that halves the time of reading
-def cut_word(word):
-    """What stands between blanks -> tuple of its tokens, as tokenize tells."""
-    return tuple(re.findall(r"(?:[cdjlmnst]|qu)['\u2019]|\w+(?:['\u2019-]\w+)*|\S", word))
-
-
-def tokenize(text):
-    """A sentence -> its tokens: lower-case words, signs, and the elided l' of French by itself.
-
-    For languages with blanks between words, and letters without separate combining marks.
-    """
-    return [token for word in text.lower().split() for token in cut_word(word)]
+    """Something that the user gave cannot be used. The message says what, and what to do."""
 
 
 def read_text(path):
-    """A UTF-8 file -> its text, with plain newlines. BadInput if it is anything else."""
+    """Return the text of a UTF-8 file. Raise BadInput if it holds anything else."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"cannot read {path} ({error.strerror}); "
-                       "name an existing text with --data or --valid") from None
+        return Path(path).read_text(encoding="utf-8-sig")   # -sig drops the mark of some editors
     except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise BadInput(f"{path} is not text in UTF-8; save it as plain text in UTF-8")
-    return text
+        raise BadInput(f"{path} is not text in UTF-8; save it as plain text in UTF-8") from None
 
 
-def read_pairs(path, max_length):
-    """A file -> list of (source tokens, target tokens, third column as it is).
+def tokenize(text, split="words"):
+    """Return the tokens of a sentence; with split="spaces" they stand between white space."""
+    if split == "spaces":
+        return text.split()
+    # Compose accents, and drop the dot that lower() leaves. Accents and vowel signs that are
+    # characters of their own belong to the letter before, and so do invisible joiners.
+    text = unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")
+    marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M") + "\u200c\u200d"
+    letter, character = rf"[^\W\d_{HAN}]", rf"[^\W{HAN}]"
+    inner = rf"(?<=\d)[.,:](?=\d)|(?<={letter}|[{marks}])['\u2019\u00b7-](?={letter})"
+    token = re.compile("|".join([
+        # the elided words of French: l'eau is l' and eau;
+        rf"(?<!['\u2019\w])(?:[cdjlmnst]|qu)['\u2019](?=\s|{letter})",
+        # one character of Chinese or Japanese;
+        f"[{HAN}]",
+        # single letters with dots, as in U.S.;
+        rf"{letter}(?:\.{letter})+(?![^\W_]|[{marks}])\.?",
+        # a word or a number, with . , : between digits, and apostrophe, hyphen, middle dot
+        # between letters: 3.14, 10:30, don't, well-known (a dash or a slash always separates);
+        rf"{character}(?:{character}|[{marks}]|{inner})*",
+        # any other sign.
+        rf"\S[{marks}]*"]))
+    return token.findall(text)
 
-    Tab-separated columns are sentence, translation and perhaps more, such as links between words.
-    In a text without tabs every line is answered by the next one. BadInput names a bad line.
+
+def detokenize(tokens, split="words"):
+    """Return tokens as people write them: capital first, signs and elided words close to words."""
+    text = " ".join(tokens)
+    if split == "spaces":
+        return text
+    text = re.sub(r"\bi\b", "I", text[:1].upper() + text[1:])       # the I is English
+    text = re.sub(r'" ([^"]*?) ?"', r'"\1"', text)
+    text = re.sub(r"(?<=[\u201c\u00ab([]) |(?<=\b[\w][\'\u2019]) |(?<=\b[Qq]u[\'\u2019]) "
+                  r"| (?=[].,;:!?)%\u201d\u00bb\u0964](?:\W|$))", "", text)
+    return re.sub(f"(?<=[{HAN}]) (?=[{HAN}])", "", text)
+
+
+def read_pairs(path, max_length, split):
+    """Return the pairs of a file: (source tokens, target tokens, third column as it is).
+    In a text without tabs every line is answered by the next one. What is left out is printed.
     """
-    lines = [line for line in enumerate(read_text(path).split("\n"), 1) if line[1].strip()]
-    if lines and not any("\t" in line for _, line in lines):
+    lines = [(n, line.split("\t")) for n, line in enumerate(read_text(path).split("\n"), 1)
+             if line.strip()]
+    if sum("|||" in row[0] for _, row in lines) > len(lines) / 2:
+        raise BadInput(f"{path} has ||| between the sides; put a tab there")
+    if len(lines) > 1 and all(len(row) == 1 for _, row in lines):
         print(f"{path} has no tabs, so each line is to be answered by the next one")
-        lines = [(n, f"{line}\t{answer}") for (n, line), (_, answer) in zip(lines, lines[1:])]
-    pairs = []
-    for number, line in lines:
-        source, tab, rest = line.partition("\t")
-        target, _, third = rest.partition("\t")
-        third = third.partition("\t")[0]
-        source, target = tuple(tokenize(source)), tuple(tokenize(target))
-        if not tab or not source or not target:
-            raise BadInput(f"{path}, line {number}: a sentence, a tab and its translation are "
-                           "needed; mend or remove that line")
-        pairs.append((source, target, third))
-    kept = [pair for pair in pairs if max(len(pair[0]), len(pair[1])) <= max_length]
-    if len(kept) < len(pairs):
-        print(f"left out: {len(pairs) - len(kept):,} pairs with more than {max_length} tokens")
-    if not kept:
-        raise BadInput(f"{path} has no pair of at most {max_length} tokens; name another file, or "
-                       "raise --max-length")
-    return kept
+        lines = [(n, row + answer) for (n, row), (_, answer) in zip(lines, lines[1:])]
+    if lines and sum(len(row) > 3 and row[0].isdigit() for _, row in lines) > 0.9 * len(lines):
+        print(f"{path} begins with numbers, so columns 2 and 4 are taken, as Tatoeba has them")
+        lines = [(n, row[1::2] or row) for n, row in lines]
+    pairs, bad, long = [], [], 0
+    for n, row in lines:
+        if max(map(len, row[:2])) > 100 * max_length:       # too long, and it would take long
+            long += 1
+            continue
+        source, target = (tuple(tokenize(side, split)) for side in (row + [""])[:2])
+        if not source or not target:
+            bad.append(n)
+        elif max(len(source), len(target)) > max_length:
+            long += 1
+        else:
+            # Links between words count the blanks: they hold only if the tokens are just the same.
+            same = row[0].lower().split() == [*source] and row[1].lower().split() == [*target]
+            third = row[2].strip() if len(row) > 2 else ""
+            pairs.append((source, target, third if same else third and "?"))
+    if bad or long:
+        where = f" (line {bad[0]})" if bad else ""
+        print(f"left out: {len(bad):,} lines without two sides{where}, {long:,} pairs of more than "
+              f"{max_length} tokens")
+    if not pairs or len(bad) > len(lines) / 10:
+        raise BadInput(f"{path}: {len(pairs):,} usable pairs in {len(lines):,} lines; each needs a "
+                       "sentence, a tab and its translation, of --max-length or less")
+    return pairs
 
 
-def read_data(settings):
-    """The settings -> training pairs, held-out pairs.
-
+def read_data(flags):
+    """Return training pairs and held-out pairs. The flags tell the files.
     A tenth of the sources, a thousand at most, is held out with all their translations: a source
     seen in training would only test memory. Of fewer than a hundred pairs none is held out.
     """
-    pairs = read_pairs(settings["data"] or HERE / "data" / "en_fr.tsv", settings["max_length"])
-    if settings["valid"]:
+    pairs = read_pairs(flags["data"] or FILE.parent / "data" / "en_fr.tsv", flags["max_length"],
+                       flags["split"])
+    print("the first pair:", " ".join(pairs[0][0]), "->", " ".join(pairs[0][1]))
+    if flags["valid"]:
         seen = {source for source, _, _ in pairs}
-        valid = read_pairs(settings["valid"], settings["max_length"])
-        new = [pair for pair in valid if pair[0] not in seen]
-        if not new:
-            raise BadInput(f"training has all sources of {settings['valid']}; leave --valid out")
-        if len(new) < len(valid):
-            print(f"left out: {len(valid) - len(new):,} held-out pairs whose source training has")
-        return pairs, new
-    sources = sorted({source for source, _, _ in pairs})
-    np.random.default_rng(settings["seed"]).shuffle(sources)
-    count = min(1000, len(sources) // 10) if len(pairs) >= 100 else 0
-    held_out = set(sources[:count])
-    return ([pair for pair in pairs if pair[0] not in held_out],
-            [pair for pair in pairs if pair[0] in held_out])
+        valid = read_pairs(flags["valid"], flags["max_length"], flags["split"])
+        held_out = [pair for pair in valid if pair[0] not in seen]
+        print(f"held out: {len(held_out):,} pairs, without those whose source training has")
+    else:
+        sources = sorted({source for source, _, _ in pairs})
+        np.random.default_rng(flags["seed"]).shuffle(sources)
+        chosen = set(sources[:min(1000, len(sources) // 10) if len(pairs) >= 100 else 0])
+        held_out = [pair for pair in pairs if pair[0] in chosen]
+        pairs = [pair for pair in pairs if pair[0] not in chosen]
+    order = np.random.default_rng(flags["seed"]).permutation(len(held_out))
+    return pairs, [held_out[i] for i in order]  # shuffled: the first of them are of all lengths
 
 
-def build_vocab(pairs, settings):
-    """Training pairs -> the vocabulary in id order, and V_out, the number of ids the output covers.
-
-    Words seen less than min_count times, in sources and in translations each by themselves, are
-    left to <unk> there.
-    """
+def build_vocab(pairs, min_count):
+    """Return the vocabulary in id order, and V_out, the number of ids that the output covers."""
     counts = [Counter(word for pair in pairs for word in pair[side]) for side in (0, 1)]
-    source, target = ({word for word in count if count[word] >= settings["min_count"]}
-                      - set(SPECIAL) for count in counts)
+    source, target = ({word for word in count if count[word] >= min_count} - set(SPECIAL)
+                      for count in counts)
     vocab = SPECIAL + sorted(target, key=lambda word: (-counts[1][word], word))
     return vocab + sorted(source - target, key=lambda word: (-counts[0][word], word)), len(vocab)
 
 
 def encode_pairs(pairs, vocab, V_out):
-    """Pairs as of read_pairs -> pairs of id tuples: source + <eos>, <bos> + target + <eos>."""
+    """Return the pairs as pairs of id tuples: source + <eos>, <bos> + target + <eos>."""
     index = {word: i for i, word in enumerate(vocab)}
-    outputs = {word: i for word, i in index.items() if i < V_out}
-    return [(tuple([index.get(word, UNK) for word in source] + [EOS]),
-             tuple([BOS] + [outputs.get(word, UNK) for word in target] + [EOS]))
+    outputs = {word: i for i, word in enumerate(vocab[:V_out])}
+    return [((*[index.get(word, UNK) for word in source], EOS),
+             (BOS, *[outputs.get(word, UNK) for word in target], EOS))
             for source, target, _ in pairs]
 
 
 def pad(sentences):
-    """Id tuples -> ids (longest, B), a sentence a column, <pad> below the shorter ones."""
+    """Return sentences of ids as one array (longest, B), a column for each, <pad> at their ends."""
     ids = np.full((max(map(len, sentences)), len(sentences)), PAD, dtype=np.intp)
     for b, sentence in enumerate(sentences):
         ids[:len(sentence), b] = sentence
@@ -243,15 +195,13 @@ def pad(sentences):
 
 
 def batches(ids, size, rng=None):
-    """Id pairs -> index lists of at most `size` pairs of like length; with rng in random order.
-
+    """Return lists of places in ids, pairs of id tuples, at most `size` in each, of like length.
     Padding is wasted work, so the pairs are shuffled, cut into blocks of 20 batches, and sorted by
-    length within each block (as Bahdanau et al. did). Without rng all are sorted, longest last.
+    length within each block (as Bahdanau et al. did). Without rng all are sorted.
     """
     order = list(range(len(ids))) if rng is None else rng.permutation(len(ids)).tolist()
-    block = max(1, len(ids)) if rng is None else 20 * size
-    cut = []
-    for start in range(0, len(order), block):
+    block, cut = max(1, len(ids)) if rng is None else 20 * size, []
+    for start in range(0, len(ids), block):
         part = sorted(order[start:start + block], key=lambda i: (len(ids[i][0]), len(ids[i][1])))
         cut += [part[i:i + size] for i in range(0, len(part), size)]
     if rng is not None:
@@ -259,396 +209,466 @@ def batches(ids, size, rng=None):
     return cut
 
 
-# %% 2. Numerics
-def sigmoid(x, out=None):
-    """1 / (1 + exp(-x)), written with tanh, which cannot overflow: a switch between 0 and 1."""
-    y = np.multiply(x, 0.5, out=out)                # in place, for a fresh array is slow
-    np.tanh(y, out=y)
-    y *= 0.5
-    y += 0.5
-    return y
+# %% 2. Forward
+#   encoder       -> f[1] -> f[2] -> ... -> f[S]           forward, f, and backward, b: each
+#                     |       |               |              annotation h[j] = [f[j]; b[j]] knows
+#                 <- b[1] <- b[2] <- ... <- b[S] <-          its word and both sides of it
+#                     |       |               |
+#                   weight  weight  ...     weight           of every word, anew at each step i:
+#                      \______ | ____________/              where to look
+#                           context[i]
+#                          /          \
+#   decoder  ... -> s[i] ->  next step -> ...   s[i] asks for context[i]; context[i] is read with
+#                     \      /                  the next word by s[i+1]
+#   readout            p[i]                     from s[i], context[i], and the word before
+#
+#   f[j] = gru(Wh_fwd, Wx_fwd @ E[x[j]] + b_fwd, f[j-1])      j = 1 .. S
+#   b[j] = gru(Wh_bwd, Wx_bwd @ E[x[j]] + b_bwd, b[j+1])      j = S .. 1
+#   h[j] = [f[j]; b[j]],   key[j] = Ua @ h[j]                 annotations and keys, made once
+#   s[0] = tanh(Ws @ b[1]),   context[0] = 0
+#   s[i] = gru(Wh_dec, Wx_dec @ E[y[i-1]] + Wc_dec @ context[i-1] + b_dec, s[i-1])      i = 1 .. T
+#   weights = softmax over j of va @ tanh(Wa @ s[i] + key[j])           Wa @ s[i] is the query
+#   context[i] = sum over j of weights[j] * h[j]
+#   wide = Oh @ s[i] + Oy @ E[y[i-1]] + Oc @ context[i] + bo
+#   p[i] = softmax(Wy @ max(wide[0::2], wide[1::2]) + by)     maxout
+#   loss = mean of -log p[i][y[i]] over all words of the translations, <eos> counted
+#
+#   With a context that is always the same it would be seq2seq.py, says the paper.
+#   Which state asks? Appendix A.2.2 prints s[i-1] in the attention and in the readout, a state that
+#   has not read the word before; equation 4 prints s[i] in the readout; in the authors' program
+#   both read s[i], as here: with s[i-1] the attention would not know what has just been said.
+#
+#   gru(Wh, a, h):   r, z = sigmoid(a[rz] + Wh[rz] @ h)        reset and update gate
+#                    n    = tanh(a[n] + Wh[n] @ (r * h))       the new content
+#                    (1 - z) * h + z * n                       z lets it in
+#   (Cho et al. print z the other way round: it keeps. That is the same function, with z renamed;
+#   both authors' programs have it as here. char_gru.py and word_gru.py tell more of GRUs.)
+#
+#   B sentences in a batch, one column for each    S, T  longest source and target, <eos> counted
+#   V words, V_out of them in translations    D numbers in a vector    H units    M = H / 2, up
+#   N = T * B: the columns of all steps side by side, those of step 1 first
+#   E (V, D)    Wx_* (3H, D)   Wh_* (3H, H)   b_* (3H, 1)   Wc_dec (3H, 2H)   Ws, Wa (H, H)
+#   Ua (H, 2H)   va (1, H)   Oh (2M, H)   Oy (2M, D)   Oc (2M, 2H)   bo (2M, 1)   Wy (V_out, M)   by
+#   d<name>  the gradient of the loss with respect to <name>, an array of the same shape
+def sigmoid(x):
+    """Return 1 / (1 + exp(-x)), elementwise. Written with tanh it cannot overflow."""
+    return 0.5 * np.tanh(0.5 * x) + 0.5
 
 
-def sigmoid_slope(y):
-    """The derivative of sigmoid where its value is y: y * (1 - y)."""
-    slope = 1 - y
-    slope *= y
-    return slope
+def weight(rows, columns, rng):
+    """Return a random matrix of variance 1 / columns: a sum of products keeps its size."""
+    return rng.normal(0, columns**-0.5, (rows, columns))
 
 
-def tanh_slope(y):
-    """The derivative of tanh where its value is y: 1 - y * y."""
-    slope = y * y
-    return np.subtract(1, slope, out=slope)
-
-
-def cross_entropy(logits, targets, weight):
-    """logits (V, N), ids (N,) -> -log p(target) in nats (N,), gradient by the logits (V, N).
-
-    softmax(y) = exp(y) / sum(exp(y)) stays the same when a constant is added to y, so we move the
-    largest logit to 0 and exp cannot overflow. Only the sum, which is at least 1, goes through the
-    logarithm: -log p = log(sum(exp(y))) - y[target] is right even where p itself rounds to 0.
-
-    The gradient is that of the sum of weight * nats, weight a number or one for each (N,). Section
-    4 derives it: weight * (p - onehot). With many words this is the largest array of all, so it is
-    made on the way, in the memory of the logits.
+def gru_weight(H, rng):
+    """Return Wh (3H, H): for each gate the orthogonal matrix nearest to a random one.
+    An orthogonal matrix turns a vector and keeps its length, so nothing fades at the beginning.
     """
-    logits -= logits.max(axis=0)
-    columns = np.arange(len(targets))
-    nats = -logits[targets, columns]
-    np.exp(logits, out=logits)
-    total = logits.sum(axis=0)
-    nats += np.log(total)
-    logits *= weight / total                        # weight * p
-    logits[targets, columns] -= weight
-    return nats, logits
+    u, _, v = np.linalg.svd(rng.normal(size=(3, H, H)))
+    return (u @ v).reshape(3 * H, H)
 
 
-# %% 3. Forward
 def init_params(V, V_out, D, H, rng, dtype=np.float32):
-    """First values -> dict of arrays; their dtype decides that of all the rest.
-
-    Recurrent matrices are orthogonal (lengths neither grow nor shrink), gate by gate; the other
-    weights have variance 1 / columns; the word vectors begin small. va begins at zero, as in the
-    paper: the attention begins uniform. The encoders' update gates begin open, z with a bias of 2,
-    so that an annotation is at first mostly its own word, and learns what to add of the others.
+    """Return random weights and zero biases as a dict. Word vectors begin small, and va at zero:
+    the attention begins with equal weights. The encoders' z begin open, with a bias of 2, so that
+    an annotation is mostly its own word at first, and learns what to add of the others.
     """
-    M = (H + 1) // 2                                # maxout units
-
-    def weight(rows, columns):
-        return rng.normal(0, columns**-0.5, (rows, columns))
-
-    def recurrent():
-        u, _, v = np.linalg.svd(rng.normal(size=(3, H, H)))
-        return (u @ v).reshape(3 * H, H)            # the orthogonal matrices nearest to random ones
+    M = (H + 1) // 2
     params = {
         "E": rng.normal(0, 0.1, (V, D)),
-        "Wx_fwd": weight(3 * H, D), "Wh_fwd": recurrent(), "b_fwd": np.zeros((3 * H, 1)),
-        "Wx_bwd": weight(3 * H, D), "Wh_bwd": recurrent(), "b_bwd": np.zeros((3 * H, 1)),
-        "Ws": weight(H, H),
-        "Wa": weight(H, H), "Ua": weight(H, 2 * H), "va": np.zeros((1, H)),
-        "Wx_dec": weight(3 * H, D), "Wh_dec": recurrent(), "b_dec": np.zeros((3 * H, 1)),
-        "Wc_dec": weight(3 * H, 2 * H),
-        "Uo": weight(2 * M, H), "Vo": weight(2 * M, D), "Co": weight(2 * M, 2 * H),
+        "Wx_fwd": weight(3 * H, D, rng), "Wh_fwd": gru_weight(H, rng),
+        "Wx_bwd": weight(3 * H, D, rng), "Wh_bwd": gru_weight(H, rng), "Ws": weight(H, H, rng),
+        "Wa": weight(H, H, rng), "Ua": weight(H, 2 * H, rng), "va": np.zeros((1, H)),
+        "Wx_dec": weight(3 * H, D, rng), "Wh_dec": gru_weight(H, rng),
+        "Wc_dec": weight(3 * H, 2 * H, rng), "b_dec": np.zeros((3 * H, 1)),
+        "b_fwd": np.zeros((3 * H, 1)), "b_bwd": np.zeros((3 * H, 1)),
+        "Oh": weight(2 * M, H, rng), "Oy": weight(2 * M, D, rng), "Oc": weight(2 * M, 2 * H, rng),
         "bo": np.zeros((2 * M, 1)),
-        "Wy": weight(V_out, M), "by": np.zeros((V_out, 1)),
+        "Wy": weight(V_out, M, rng), "by": np.zeros((V_out, 1)),
     }
     params["b_fwd"][H:2 * H] = params["b_bwd"][H:2 * H] = 2
     return {name: param.astype(dtype) for name, param in params.items()}
 
 
 def step(Wh, a, h_prev):
-    """One GRU step: Wh (3H, H), inputs a (3H, B), state before -> state, what step_backward needs.
-
-    Both encoders and the decoder use it. In this paper z lets the new content in; in Cho et al.
-    it keeps the old. That is the same function with z and 1 - z renamed.
+    """Make one step of a GRU: Wh (3H, H), what comes in, a (3H, B), and the state before (H, B).
+    Return the state after, and a cache for step_backward. Encoder and decoder use it, each with its
+    own Wh.
     """
-    H, B = h_prev.shape
-    u = Wh[:2 * H] @ h_prev
-    u += a[:2 * H]
-    gates = sigmoid(u, out=u)
-    r, z = gates.reshape(2, H, B)
-    seen = r * h_prev                               # r: which units of the memory to look at
-    n = Wh[2 * H:] @ seen
-    n += a[2 * H:]
-    np.tanh(n, out=n)                               # candidate: the new content
-    h = n - h_prev
-    h *= z                                          # z: how much of it to let in
-    h += h_prev                                     # = (1 - z) * h_prev + z * n
-    return h, (gates, n, h_prev, seen)
+    H = len(h_prev)
+    r, z = sigmoid(a[:2 * H] + Wh[:2 * H] @ h_prev).reshape(2, *h_prev.shape)
+    rh = r * h_prev
+    n = np.tanh(a[2 * H:] + Wh[2 * H:] @ rh)
+    h = (1 - z) * h_prev + z * n
+    return h, (r, z, n, h_prev, rh)
 
 
-def encode_direction(params, name, hide, vectors, order, states):
-    """One encoder over the time steps in `order`: states (S, H, B) is filled in. -> saved"""
-    # The inputs of all steps at once: W @ each step's columns. Only the recurrence must wait.
-    a = params["Wx_" + name] @ vectors.transpose(0, 2, 1)               # (S, 3H, B)
-    a += params["b_" + name]
-    # The mask: at padding z is made 0, so h = (1 - z) * h_prev + z * n leaves the state as it is.
-    H, h = states.shape[1], np.zeros_like(states[0])
-    a[:, H:2 * H] += hide[:, None]
-    saved = [None] * len(hide)
-    for t in order:
-        h, saved[t] = step(params["Wh_" + name], a[t], h)
-        states[t] = h
-    return saved
+def encode_direction(params, side, source, vectors):
+    """Read the source (S, B), whose word vectors are (D, S * B), with the GRU of this side.
+    Return the states after each word, S arrays (H, B), and the caches of the steps.
+    """
+    S, B = source.shape
+    H = params["Wh_" + side].shape[1]
+    a = params["Wx_" + side] @ vectors + params["b_" + side]            # of all steps at once
+    # The mask. At padding the state must not move, or a sentence would be summed up differently
+    # beside a longer one. With -inf before the sigmoid z is exactly 0, so h = h_prev, and no
+    # gradient comes back from there either.
+    a[H:2 * H] += np.where(source.ravel() == PAD, -np.inf, 0)
+    h, states, caches = np.zeros((H, B), a.dtype), [], []
+    for a_t in np.split(a, S, axis=1):
+        h, cache = step(params["Wh_" + side], a_t, h)
+        states.append(h)
+        caches.append(cache)
+    return states, caches
+
+
+def readout(params, s, vectors, from_context):
+    """Take the states s (H, N), the words before (D, N), and what the context says (2M, N).
+    Return the logits (V_out, N), and a cache. Maxout: of every two rows the larger one goes on, so
+    a unit is as large as one of two linear functions, and can bend where they cross.
+    """
+    wide = params["Oh"] @ s + params["Oy"] @ vectors + from_context + params["bo"]
+    pairs = wide.reshape(len(wide) // 2, 2, -1)
+    m = pairs.max(axis=1)                                               # (M, N)
+    logits = params["Wy"] @ m
+    logits += params["by"]
+    return logits, (pairs[:, 0] >= pairs[:, 1], m)
+
+
+def cross_entropy(logits, targets):
+    """Overwrite logits (V, N) with p; return -log p of the targets (N,), in nats (N,), and that p.
+    With thousands of words this is the largest array of all, so nothing here makes a second one. A
+    constant added to a column changes no p. We take the largest logit away: then exp cannot
+    overflow, and the sum is at least 1, so its logarithm is right even where p rounds to 0.
+    """
+    logits -= logits.max(axis=0)
+    of_targets = logits[targets, np.arange(len(targets))]
+    p = np.exp(logits, out=logits)
+    sums = p.sum(axis=0)
+    p /= sums
+    return np.log(sums) - of_targets, p
 
 
 def encode(params, source):
-    """Source ids (S, B) -> annotations (B, S, 2H), keys (S, H, B), hide (S, B), s_0, saved.
-
-    The annotation of a word is what the forward encoder knows after it, and what the backward
-    encoder knows after it, coming from the end: the word with all its surroundings.
+    """Read the source ids (S, B) from both sides; return the annotations (S, 2H, B), their keys
+    (S, H, B), the mask (S, B), s[0] (H, B), and a cache.
     """
-    vectors = params["E"][source]                                       # (S, B, D)
-    S, B, H = *source.shape, len(params["Ws"])
-    hide = np.where(source != PAD, 0, -np.inf).astype(vectors.dtype)    # for scores and for z
-    columns = np.empty((S, 2 * H, B), vectors.dtype)
-    fwd, bwd = columns[:, :H], columns[:, H:]
-    saved_fwd = encode_direction(params, "fwd", hide, vectors, range(S), fwd)
-    saved_bwd = encode_direction(params, "bwd", hide, vectors, reversed(range(S)), bwd)
-    keys = params["Ua"] @ columns       # once: they are the same for every word of the target
-    # A context is the product of one sentence's weights and annotations, and for that these are
-    # kept a row a word, sentence by sentence. np.einsum can do it with columns, in three to four
-    # times the time: a step takes 3 to 6 % longer.
-    notes = np.ascontiguousarray(columns.transpose(2, 0, 1))
-    s = np.tanh(params["Ws"] @ bwd[0])
-    return notes, keys, hide, s, (source, vectors, columns, saved_fwd, saved_bwd)
+    vectors = [params["E"][ids.ravel()].T for ids in (source, source[::-1])]
+    fwd, fwd_caches = encode_direction(params, "fwd", source, vectors[0])
+    bwd, bwd_caches = encode_direction(params, "bwd", source[::-1], vectors[1])
+    annotations = np.concatenate([fwd, bwd[::-1]], axis=1)
+    keys = params["Ua"] @ annotations           # once: they are the same for every target word
+    s = np.tanh(params["Ws"] @ bwd[-1])
+    mask = np.where(source == PAD, -np.inf, 0).astype(s.dtype)
+    return annotations, keys, mask, s, (source, vectors, bwd[-1], fwd_caches, bwd_caches)
 
 
-def attend(params, notes, keys, hide, s_prev):
-    """Annotations notes (B, S, 2H), keys (S, H, B), hide (S, B), -inf at padding, s_prev (H, B)
-
-    -> context (B, 2H), weights alpha (S, B), saved. Every source word gets a score for how well it
-    fits the state, a small network with one hidden layer; softmax makes weights of the scores, and
-    the context is the weighted mean.
+def attend(params, annotations, keys, mask, s):
+    """Look at the source from the state s (H, B).
+    Return the context (2H, B), and a cache that begins with the weights (S, B).
     """
-    u = keys + params["Wa"] @ s_prev                                    # (S, H, B)
-    np.tanh(u, out=u)
-    e = (params["va"] @ u)[:, 0] + hide                                 # (S, B)
-    alpha = np.exp(e - e.max(axis=0))
-    alpha /= alpha.sum(axis=0)
-    return (alpha.T[:, None] @ notes)[:, 0], alpha, u                   # (B, 1, S) @ (B, S, 2H)
-
-
-def readout(params, s_prev, vectors, context):
-    """States *before* the step (H, N), previous words (D, N), contexts -> logits (V_out, N), saved.
-
-    Maxout: of every two rows the larger goes on, so two linear functions share a unit.
-    """
-    wide = params["Uo"] @ s_prev
-    wide += params["Vo"] @ vectors                  # in place, for a fresh array is slow
-    wide += params["Co"] @ context
-    wide += params["bo"]
-    pairs = wide.reshape(len(wide) // 2, 2, -1)
-    first = pairs[:, 0] >= pairs[:, 1]
-    m = np.maximum(pairs[:, 0], pairs[:, 1])                            # (M, N)
-    logits = params["Wy"] @ m
-    logits += params["by"]
-    return logits, (first, m)
+    u = np.tanh(keys + params["Wa"] @ s)                                # (S, H, B)
+    # Why -inf before the softmax, and not zero after it? Then padding has the weight 0, and the
+    # weights of the words add up to 1. Set to zero afterwards, they would not any more.
+    e = (params["va"] @ u)[:, 0] + mask                                 # (S, B)
+    exps = np.exp(e - e.max(axis=0))
+    weights = exps / exps.sum(axis=0)
+    return (weights[:, None] * annotations).sum(axis=0), (weights, u, s)
 
 
 def forward(params, source, target):
-    """Source ids (S, B), target ids (T + 1, B) -> mean loss in nats per token, the cache.
-
-    A source ends in <eos>, a target is framed by <bos> and <eos>: the decoder reads all but the
-    last (teacher forcing) and is to predict all but the first. Padding counts nothing and is not
-    attended to.
+    """Read the source ids (S, B), each ending in <eos>, and the target ids (T + 1, B), framed by
+    <bos> and <eos>. Return the mean loss in nats per target word, and a cache for backward.
     """
     T, B = len(target) - 1, target.shape[1]
-    notes, keys, hide, s, encoded = encode(params, source)
-    vectors = params["E"][target[:-1]]                                  # (T, B, D)
-    a = params["Wx_dec"] @ vectors.transpose(0, 2, 1)
-    a += params["b_dec"]
-    states, contexts, looks, saved = [s], [], [], []
-    for t in range(T):
-        context, alpha, u = attend(params, notes, keys, hide, s)
-        a[t] += params["Wc_dec"] @ context.T
-        s, kept = step(params["Wh_dec"], a[t], s)
-        states.append(s)
-        contexts.append(context)
-        looks.append((alpha, u))
-        saved.append(kept)
-    # The state of step t is needed by the attention of t + 1, so that part goes word by word. The
-    # readout does not feed back: all T steps at once. It reads the states before each step.
-    before = np.concatenate(states[:-1], axis=1)                        # (H, T * B)
-    vectors, contexts = vectors.reshape(T * B, -1).T, np.concatenate(contexts).T
-    logits, read = readout(params, before, vectors, contexts)
-    weight = (target[1:].ravel() != PAD).astype(s.dtype)
-    weight /= weight.sum()
-    nats, dlogits = cross_entropy(logits, target[1:].ravel(), weight)
-    return nats @ weight, (target, encoded, notes, states, vectors, contexts, looks, saved, before,
-                           read, dlogits)
+    annotations, keys, mask, s, encoded = encode(params, source)
+    # Teacher forcing: the decoder reads the true word before, not the one it would have said. So
+    # all its inputs but the contexts are known, and their products are made at once.
+    vectors = params["E"][target[:-1].ravel()].T                        # (D, T * B)
+    a = params["Wx_dec"] @ vectors + params["b_dec"]
+    states, caches, looks = [s], [], []
+    contexts = [np.zeros_like(annotations[0])]
+    for a_t in np.split(a, T, axis=1):
+        s, cache = step(params["Wh_dec"], a_t + params["Wc_dec"] @ contexts[-1], s)
+        context, look = attend(params, annotations, keys, mask, s)
+        for kept, new in ((states, s), (caches, cache), (contexts, context), (looks, look)):
+            kept.append(new)
+    s, context = np.concatenate(states[1:], axis=1), np.concatenate(contexts[1:], axis=1)
+    logits, read = readout(params, s, vectors, params["Oc"] @ context)
+    # No mask in the decoder: padding comes after all words, and there the loss has the weight 0.
+    real = target[1:].ravel() != PAD
+    weights = real / real.sum(dtype=s.dtype)
+    nats, p = cross_entropy(logits, target[1:].ravel())
+    return nats @ weights, (target, annotations, states[0], encoded, vectors, caches, looks,
+                            contexts, s, read, p, weights)
 
 
 def start(params, source):
-    """Source ids (S, B) -> memory, state for predict: tuples of arrays, a column a sentence."""
-    notes, keys, hide, s, _ = encode(params, source)
-    return (notes, keys, hide), (s,)
+    """Read the source; return what predict needs of it all the time, and the first state."""
+    annotations, keys, mask, s, _ = encode(params, source)
+    return (annotations, keys, mask), (s, np.zeros_like(annotations[0]))
 
 
 def predict(params, memory, state, words):
-    """Previous words (B,) -> logits of the next (V_out, B), the state after, attention (S, B)."""
-    vectors = params["E"][words].T
-    context, alpha, _ = attend(params, *memory, state[0])
-    a = params["Wx_dec"] @ vectors + params["b_dec"] + params["Wc_dec"] @ context.T
-    s, _ = step(params["Wh_dec"], a, state[0])
-    return readout(params, state[0], vectors, context.T)[0], (s,), alpha
-
-
-# %% 4. Backward
-# The rules are those of the lessons before: product, sum, elementwise, used twice, look-up, softmax
-# with cross-entropy. New is the softmax *inside* the network, alpha = softmax(e). The derivative of
-# alpha_j with respect to e_k is alpha_j * (1 - alpha_k) for j = k and alpha_j * (0 - alpha_k) for
-# the others. e_k acts through every alpha_j, so its gradient is a sum over all j:
-#   de_k = alpha_k * dalpha_k - sum_j dalpha_j * alpha_j * alpha_k
-#        = alpha_k * (dalpha_k - sum_j dalpha_j * alpha_j).
-# With cross-entropy behind it, dalpha is -1 / alpha at the target and 0 elsewhere, so the sum is -1
-# and alpha - onehot is left. Here every alpha_j matters, and the sum stays: each weight's gradient
-# counts as far as it differs from the weighted mean of all. At padding alpha is exactly 0, and so
-# is the gradient.
-#
-# The annotations are used by every context and every score, and the first one's backward half by
-# s_0; the state before a word by three: the step, the attention, the readout. The state after the
-# last word is used by nothing, so its gradient is zero.
-
-def step_backward(Wh, dh, kept, da):
-    """Undo step: gradient of the state after -> of the state before; da (3H, B) is filled in."""
-    gates, n, h_prev, seen = kept
-    H, B = h_prev.shape
-    r, z = gates.reshape(2, H, B)
-    dr, dz, dn = da.reshape(3, H, B)                # views: what is written there is in da
-    # forward: h = (1 - z) * h_prev + z * n
-    np.subtract(n, h_prev, out=dz)
-    dz *= dh
-    np.multiply(dh, z, out=dn)
-    dh_prev = 1 - z
-    dh_prev *= dh
-    # forward: n = tanh(a[n] + Wh[n] @ seen)
-    dn *= tanh_slope(n)
-    dseen = Wh[2 * H:].T @ dn
-    # forward: seen = r * h_prev
-    np.multiply(dseen, h_prev, out=dr)
-    dseen *= r
-    dh_prev += dseen
-    # forward: gates = r, z = sigmoid(a[rz] + Wh[rz] @ h_prev)
-    da[:2 * H] *= sigmoid_slope(gates)
-    dh_prev += Wh[:2 * H].T @ da[:2 * H]
-    return dh_prev
-
-
-def attend_backward(notes, dcontext, look):
-    """Undo attend, dcontext (B, 2H), but for the part of notes: -> part (S, H, B), dva (1, H).
-
-    va * part is the gradient before the tanh, that of keys + Wa @ s_prev. va is the same at every
-    step, so backward multiplies by it once, after its loop.
+    """Read the words before (B,); return the logits of the next (V_out, B), the state, and the
+    weights of the attention (S, B).
     """
-    alpha, u = look
-    # forward: context = sum_j alpha_j * notes_j
-    dalpha = (notes @ dcontext[:, :, None])[:, :, 0].T
-    # forward: alpha = softmax(e), derived above
-    de = alpha * (dalpha - (alpha * dalpha).sum(axis=0))
-    # forward: e = va @ u, u = tanh(keys + Wa @ s_prev)
-    part = tanh_slope(u)
-    part *= de[:, None]                             # in place: the largest arrays of all steps
-    return part, (u @ de[:, :, None]).sum(axis=0).T
+    (s, context), vectors = state, params["E"][words].T
+    a = params["Wx_dec"] @ vectors + params["b_dec"] + params["Wc_dec"] @ context
+    s, _ = step(params["Wh_dec"], a, s)
+    context, (weights, *_) = attend(params, *memory, s)
+    return readout(params, s, vectors, params["Oc"] @ context)[0], (s, context), weights
 
 
-def recurrent_gradient(da, h_prev, saved):
-    """da (3H, N), h_prev (H, N) of all steps -> gradient of Wh; the candidate's rows read seen."""
+# %% 3. Backward
+# The loss is at the far end, and the first word of the source at the other. The gradient goes from
+# the words of the translation back through the decoder, and from every step of it, through the
+# attention, to all annotations at once. So the way back to a source word is short, however long
+# the sentence is. These are used in many places, and their gradients are sums of many parts:
+#
+#   s[i]           in the readout, in the attention, and in step i + 1
+#   context[i]     in the readout, and in step i + 1
+#   h[j], key[j]   at every step i
+#   E              in both encoders, in the decoder, and in the readout (Oy)
+#
+# The attention, each line read from the last to the first; weights, e, u and dq are of step i:
+#
+#   forward                             backward
+#   context = sum_j weights[j] h[j]     dweights[j] = h[j] . dcontext
+#                                       dh[j] += weights[j] dcontext
+#   weights = softmax(e)                de[j] = weights[j] (dweights[j] - mean)
+#                                       mean = sum_k weights[k] dweights[k]
+#   e[j]    = va . u[j]                 du[j] = va de[j]                  dva += sum_j de[j] u[j]
+#   u[j]    = tanh(q + key[j])          dpre[j] = du[j] (1 - u[j]^2)      dkey[j] += dpre[j]
+#   q       = Wa @ s[i]                 dq = sum_j dpre[j]                dWa += dq @ s[i].T
+#                                       Wa.T @ dq goes to ds[i]
+#   key[j]  = Ua @ h[j]                 dUa = sum_j dkey[j] @ h[j].T      dh[j] += Ua.T @ dkey[j]
+#
+# Sums with += run over the steps i, for va, Wa, h and key are the same at all of them; sum_j runs
+# over the source. The last row is done once, after the loop. At padding weights[j] = 0, so de[j] is
+# 0 there. The softmax: weights[j] changes with e[j] by weights[j] (1 - weights[j]) and with another
+# e[k] by -weights[j] weights[k]; summed up, each word's gradient counts as far as it differs from
+# the weighted mean of all.
+#
+# For one step of the GRU, each line read from the last to the first:
+#
+#   forward                                     backward
+#   h    = (1 - z) * h_prev + z * n             dz = dh * (n - h_prev)       dn = dh * z
+#                                               dh_prev = dh * (1 - z)       <- the direct path
+#   n    = tanh(a[n] + Wh[n] @ rh)              da_n = dn * (1 - n^2)        drh = Wh[n].T @ da_n
+#   rh   = r * h_prev                           dr = drh * h_prev            dh_prev += drh * r
+#   r, z = sigmoid(a[rz] + Wh[rz] @ h_prev)     da_r = dr * r * (1 - r)      da_z = dz * z * (1 - z)
+#                                               dh_prev += Wh[rz].T @ [da_r; da_z]
+#
+# At padding z = 0: then dh_prev = dh, and all of da is exactly 0.
+#
+# At the output, nats = log(sum of exp(y)) - y[target], so dlogits = p - onehot(target), times the
+# weight of that word. Maxout: only the larger one of a pair moved the loss; it gets the gradient.
+# And the gradient of E is sparse, a pair of ids and their rows: see word_rnn.py.
+def step_backward(Wh, cache, dh):
+    """Undo step: from the gradient of h (H, B) return that of a (3H, B) and that of h_prev."""
+    r, z, n, h_prev, rh = cache
     H = len(h_prev)
-    seen = np.concatenate([kept[3] for kept in saved], axis=1)
-    return np.concatenate([da[:2 * H] @ h_prev.T, da[2 * H:] @ seen.T])
+    # forward: h = (1 - z) * h_prev + z * n
+    dz = dh * (n - h_prev)
+    dn = dh * z
+    dh_prev = dh * (1 - z)
+    # forward: n = tanh(a[2H:] + Wh[2H:] @ rh)
+    da_n = dn * (1 - n * n)
+    drh = Wh[2 * H:].T @ da_n
+    # forward: rh = r * h_prev
+    dr = drh * h_prev
+    dh_prev += drh * r
+    # forward: r, z = sigmoid(a[:2H] + Wh[:2H] @ h_prev)
+    da_rz = np.concatenate([dr * r * (1 - r), dz * z * (1 - z)])
+    dh_prev += Wh[:2 * H].T @ da_rz
+    return np.concatenate([da_rz, da_n]), dh_prev
 
 
-def sum_rows(ids, rows):
-    """ids (N,), rows (N, D) -> the distinct ids in order, and for each the sum of its rows."""
-    # Sorted, equal ids stand side by side, and reduceat adds up each such group of rows. Plain
-    # dE[ids] += rows would keep only one of the rows of a word that occurs twice.
-    order = np.argsort(ids, kind="stable")
-    distinct, first = np.unique(ids[order], return_index=True)
-    return distinct, np.add.reduceat(rows[order], first, axis=0)
+def gru_gradients(params, side, vectors, caches, da):
+    """Return the gradients of Wx, Wh and b of this side, from da of all its steps, (3H, N)."""
+    h_prev, rh = (np.concatenate(part, axis=1) for part in list(zip(*caches))[3:])
+    H = len(h_prev)
+    # forward: a = Wx @ vectors + b, and in step + Wh @ h_prev, where the rows of n read rh
+    return {"Wx_" + side: da @ vectors.T, "b_" + side: da.sum(axis=1, keepdims=True),
+            "Wh_" + side: np.concatenate([da[:2 * H] @ h_prev.T, da[2 * H:] @ rh.T])}
 
 
-def encode_direction_backward(params, name, encoded, saved, dstates, order):
-    """Undo encode_direction: dstates (S, H, B) -> gradients of its parameters, dvectors (N, D)."""
-    source, vectors = encoded[:2]
-    S, H, B = dstates.shape
-    dh, da = np.zeros((H, B), dstates.dtype), np.empty((S, 3 * H, B), dstates.dtype)
-    for t in order:                                 # where z is 0, at padding, all of da is 0
-        dh = step_backward(params["Wh_" + name], dh + dstates[t], saved[t], da[t])
-    da = da.transpose(1, 0, 2).reshape(3 * H, -1)   # a column a step and sentence
-    h_prev = np.concatenate([kept[2] for kept in saved], axis=1)
-    grads = {"Wh_" + name: recurrent_gradient(da, h_prev, saved),
-             "Wx_" + name: da @ vectors.reshape(da.shape[1], -1),
-             "b_" + name: da.sum(axis=1, keepdims=True)}
-    return grads, da.T @ params["Wx_" + name]
+def encode_direction_backward(params, side, vectors, caches, dstates):
+    """Undo encode_direction: from the gradients of its S states return a dict of its parameters'
+    gradients, and that of the vectors (D, S * B).
+    """
+    da, dh = [None] * len(caches), 0
+    for t in reversed(range(len(caches))):
+        # forward: h was used outside, and by the step to t + 1
+        da[t], dh = step_backward(params["Wh_" + side], caches[t], dstates[t] + dh)
+    da = np.concatenate(da, axis=1)
+    return gru_gradients(params, side, vectors, caches, da), params["Wx_" + side].T @ da
 
 
-def readout_backward(params, dlogits, s_prev, vectors, context, read):
-    """Undo readout: -> gradients of its parameters, and of s_prev, vectors and context."""
+def attend_backward(params, annotations, look, dcontext):
+    """Go back through attend: from the gradient of the context (2H, B) return those of va and Wa,
+    a tuple, of s (H, B), of the keys (S, H, B) and of the annotations (S, 2H, B).
+    """
+    weights, u, s = look
+    # forward: context = sum over j of weights[j] * h[j]
+    dannotations = weights[:, None] * dcontext
+    dweights = (annotations * dcontext).sum(axis=1)
+    # forward: weights = softmax(e)
+    de = weights * (dweights - (weights * dweights).sum(axis=0))
+    # forward: e = va @ u
+    dva = (u @ de[:, :, None]).sum(axis=0).T
+    # forward: u = tanh(q + keys), the same query q for every source word
+    dkeys = params["va"].T * de[:, None] * (1 - u * u)
+    dq = dkeys.sum(axis=0)
+    # forward: q = Wa @ s
+    return (dva, dq @ s.T), params["Wa"].T @ dq, dkeys, dannotations
+
+
+def readout_backward(params, dlogits, s, vectors, read):
+    """Undo readout: return its parameters' gradients, and those of wide, of s and of vectors."""
     first, m = read
     # forward: logits = Wy @ m + by
     grads = {"Wy": dlogits @ m.T, "by": dlogits.sum(axis=1, keepdims=True)}
     dm = params["Wy"].T @ dlogits
-    # forward: m = the larger of each pair of rows of wide: only that one moved the loss
-    dwide = np.empty((len(dm), 2, dm.shape[1]), dm.dtype)
-    np.multiply(dm, first, out=dwide[:, 0])
-    np.multiply(dm, ~first, out=dwide[:, 1])
-    dwide = dwide.reshape(2 * len(dm), -1)
-    # forward: wide = Uo @ s_prev + Vo @ vectors + Co @ context + bo
-    grads |= {"Uo": dwide @ s_prev.T, "Vo": dwide @ vectors.T, "Co": dwide @ context.T,
-              "bo": dwide.sum(axis=1, keepdims=True)}
-    return grads, params["Uo"].T @ dwide, dwide.T @ params["Vo"], params["Co"].T @ dwide
+    # forward: m = the larger of each pair of rows of wide
+    dwide = np.stack([dm * first, dm * ~first], axis=1).reshape(2 * len(dm), -1)
+    # forward: wide = Oh @ s + Oy @ vectors + from_context + bo
+    grads |= {"Oh": dwide @ s.T, "Oy": dwide @ vectors.T, "bo": dwide.sum(axis=1, keepdims=True)}
+    return grads, dwide, params["Oh"].T @ dwide, params["Oy"].T @ dwide
+
+
+def loss_backward(target, p, weights):
+    """Return the gradient of the logits, made in the place of p."""
+    # forward: loss = the sum of weights * -log p[target]
+    p[target[1:].ravel(), np.arange(p.shape[1])] -= 1
+    p *= weights
+    return p
+
+
+def sum_rows(ids, rows):
+    """Return the distinct ids of ids (N,), sorted, and for each the sum of its rows (N, D)."""
+    order = np.argsort(ids, kind="stable")      # now equal ids stand side by side
+    distinct, first = np.unique(ids[order], return_index=True)      # where each id begins
+    return distinct, np.add.reduceat(rows[order], first, axis=0)    # the sum of each such group
 
 
 def backward(params, cache):
-    """The cache of forward -> gradients of the mean loss: dict like params, E's as (ids, rows)."""
-    (target, encoded, notes, states, vectors, contexts, looks, saved, before,
-     read, dlogits) = cache
-    source, _, columns, saved_fwd, saved_bwd = encoded
-    T, B, S = len(target) - 1, target.shape[1], len(source)
-    H, N = before.shape
-    # forward: loss = the sum of weight * nats; cross_entropy has made dlogits already
-    grads, dbefore, dvectors, dread = readout_backward(params, dlogits, before, vectors, contexts,
-                                                       read)
-    dstate, dkeys, dva = np.zeros_like(states[0]), np.zeros_like(looks[0][1]), 0
-    da, dq = (np.empty((T, rows, B), dstate.dtype) for rows in (3 * H, H))
-    dcontexts = np.empty((B, T, 2 * H), dstate.dtype)
+    """Return the gradients of the loss, a dict; that of E as (ids, rows). It uses up the cache."""
+    (target, annotations, s0, encoded, vectors, caches, looks, contexts, s, read, p,
+     weights) = cache
+    source, source_vectors, b1, fwd_caches, bwd_caches = encoded
+    T, H = len(target) - 1, len(s)
+    # forward: logits = readout(s, vectors, Oc @ context)
+    grads, dwide, ds, dvectors = readout_backward(params, loss_backward(target, p, weights), s,
+                                                  vectors, read)
+    grads["Oc"] = dwide @ np.concatenate(contexts[1:], axis=1).T
+    dcontexts = np.split(params["Oc"].T @ dwide, T, axis=1)
+    ds, da, ds_next, dcontext_next = np.split(ds, T, axis=1), [None] * T, 0, 0
+    dva = dWa = dkeys = dannotations = 0
     for t in reversed(range(T)):
-        now = slice(t * B, (t + 1) * B)
-        # forward: s = step(a + Wc_dec @ context, s_prev); the context also went to the readout
-        dstate = step_backward(params["Wh_dec"], dstate, saved[t], da[t])
-        dcontext = params["Wc_dec"].T @ da[t]
-        dcontext += dread[:, now]
-        dcontexts[:, t] = dcontext.T
-        part, dva_t = attend_backward(notes, dcontexts[:, t], looks[t])
-        # forward: u = tanh(keys + q), q = Wa @ s_prev. The keys are the same at every step, so
-        # dkeys is a sum over t; q is the same at every source word, so dq is a sum over those.
-        dkeys += part
-        dva += dva_t
-        np.multiply(part.sum(axis=0), params["va"].T, out=dq[t])
-        # The state before was used three times: by the step, the attention and the readout.
-        dstate += params["Wa"].T @ dq[t]
-        dstate += dbefore[:, now]
-    da, dq = (array.transpose(1, 0, 2).reshape(-1, N) for array in (da, dq))
-    grads |= {"Wh_dec": recurrent_gradient(da, before, saved), "Wx_dec": da @ vectors.T,
-              "Wc_dec": da @ contexts.T, "b_dec": da.sum(axis=1, keepdims=True),
-              "Wa": dq @ before.T, "va": dva}
-    dvectors += da.T @ params["Wx_dec"]
-    dkeys *= params["va"].T                         # the factor that attend_backward left out
-    # forward: keys = Ua @ columns, at every source word: all columns (S, B) side by side
-    flat = [array.transpose(1, 0, 2).reshape(-1, S * B) for array in (dkeys, columns)]
-    grads["Ua"] = flat[0] @ flat[1].T
-    dcolumns = params["Ua"].T @ dkeys
-    # forward: context_t = sum_j alpha_tj * notes_j, so dnotes_j = sum_t alpha_tj * dcontext_t
-    alphas = np.stack([alpha.T for alpha, _ in looks], axis=2)          # (B, S, T)
-    dcolumns += (alphas @ dcontexts).transpose(1, 2, 0)
-    # forward: s_0 = tanh(Ws @ bwd[0])
-    dpre = dstate * (1 - states[0]**2)                                  # of Ws @ bwd[0]
-    grads["Ws"] = dpre @ columns[0, H:].T
-    dcolumns[0, H:] += params["Ws"].T @ dpre
-    dvectors_enc = 0
-    for name, kept, half, order in (("fwd", saved_fwd, slice(0, H), reversed(range(S))),
-                                    ("bwd", saved_bwd, slice(H, 2 * H), range(S))):
-        more, part = encode_direction_backward(params, name, encoded, kept, dcolumns[:, half],
-                                               order)
-        grads |= more
-        dvectors_enc = dvectors_enc + part
-    grads["E"] = sum_rows(np.concatenate([source.ravel(), target[:-1].ravel()]),
-                          np.concatenate([dvectors_enc, dvectors]))
-    return grads
+        # forward: the context was used by the readout at t, and by the step to t + 1
+        dcontext = dcontexts[t] + dcontext_next
+        more, ds_look, dkeys_t, dnotes = attend_backward(params, annotations, looks[t], dcontext)
+        dva, dWa = dva + more[0], dWa + more[1]
+        dkeys, dannotations = dkeys + dkeys_t, dannotations + dnotes
+        # forward: s was used by the readout, by the attention, and by the step to t + 1
+        da[t], ds_next = step_backward(params["Wh_dec"], caches[t], ds[t] + ds_look + ds_next)
+        dcontext_next = params["Wc_dec"].T @ da[t]
+    # forward: a = Wx_dec @ vectors + Wc_dec @ context before + b_dec
+    da = np.concatenate(da, axis=1)
+    grads |= gru_gradients(params, "dec", vectors, caches, da)
+    grads |= {"va": dva, "Wa": dWa, "Wc_dec": da @ np.concatenate(contexts[:-1], axis=1).T}
+    dvectors += params["Wx_dec"].T @ da
+    # forward: keys = Ua @ annotations
+    grads["Ua"] = np.tensordot(dkeys, annotations, ([0, 2], [0, 2]))
+    dannotations += params["Ua"].T @ dkeys
+    # forward: s0 = tanh(Ws @ b[1])
+    dpre = ds_next * (1 - s0 * s0)
+    grads["Ws"] = dpre @ b1.T
+    # forward: annotations = [fwd; bwd]. The backward GRU has read the source from its end.
+    dfwd, dbwd = dannotations[:, :H], dannotations[::-1, H:]
+    dbwd[-1] += params["Ws"].T @ dpre
+    v_fwd, v_bwd = source_vectors
+    more_fwd, dsource = encode_direction_backward(params, "fwd", v_fwd, fwd_caches, dfwd)
+    more_bwd, dback = encode_direction_backward(params, "bwd", v_bwd, bwd_caches, dbwd)
+    # forward: vectors = E[ids].T, of the source, twice, and of the words that the decoder read
+    ids = np.concatenate([source.ravel(), source[::-1].ravel(), target[:-1].ravel()])
+    rows = np.concatenate([dsource, dback, dvectors], axis=1).T
+    return grads | more_fwd | more_bwd | {"E": sum_rows(ids, rows)}
+
+
+# %% 4. Gradient check
+# Move one number a little, up and down, and run forward both times: the difference of the two
+# losses, divided by the distance, must be its gradient. If a check fails although backward is
+# right, the usual cause is float32, too small a move, or a tie: where the two of a maxout pair are
+# equal there is no gradient. The three sentences have different lengths, and words that repeat.
+def check_gradients(entries=6, distance=1e-5):
+    """Compare backward with such differences on a toy network; print and return the largest error,
+    relative to the largest gradient of the same array. It must be below 1e-6.
+    """
+    rng = np.random.default_rng(0)
+    params = {name: param + 0.3 * rng.normal(size=param.shape)
+              for name, param in init_params(9, 7, 3, 4, rng, np.float64).items()}
+    batch = pad([[4, 8, 4, 2], [5, 7, 2], [6, 2]]), pad([[1, 4, 2], [1, 5, 5, 6, 2], [1, 2]])
+    grads, errors = backward(params, forward(params, *batch)[1]), []
+    dE = np.zeros_like(params["E"])
+    dE[grads["E"][0]] = grads["E"][1]
+    grads |= {"E": dE}
+    for name, array in params.items():
+        for i in rng.permutation(array.size)[:entries]:
+            place, losses = np.unravel_index(i, array.shape), []
+            value = array[place]
+            for array[place] in (value - distance, value + distance, value):
+                losses.append(forward(params, *batch)[0])
+            error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
+            errors.append(abs(error) / np.abs(grads[name]).max())
+    print(f"gradient check: {len(errors)} entries of {len(grads)} arrays, "
+          f"largest relative error {np.max(errors):.0e}")
+    return np.max(errors)
 
 
 # %% 5. Optimizer
-def clip_gradients(grads, max_norm):
-    """Scale the gradients in place to a global norm of at most max_norm -> the norm before.
-
-    Pascanu et al., Algorithm 1: one norm over all parameters and one factor for all of them, so the
-    gradient keeps its direction. A product of many factors now and then explodes. Adam would
-    answer it with a step of about 3 lr at most, but its running means would keep the explosion: m a
-    wrong direction for tens of steps, v steps that are far too short for hundreds.
+# Adam divides every entry of the gradient by its usual size, sqrt(v), so that every entry moves by
+# about lr a step. The sparse gradient of E moves the rows that occurred, and nothing else; each row
+# counts its own steps, so that a word that first occurs late begins like all others. Clipping
+# scales all gradients by one factor where their global norm is too large. word_rnn.py tells more.
+class Adam:
+    """Adam, Algorithm 1 of Kingma & Ba 2015.
+    m is a running mean of the gradient, v of its square. Both begin at zero, so after t steps their
+    weights add up to 1 - beta^t only. To divide by that makes true means of them.
     """
-    # A sparse gradient, that of E where words are looked up, is a pair (ids, rows): the rest is 0.
+
+    def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
+        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
+        self.m = {name: np.zeros_like(param) for name, param in params.items()}
+        self.v = {name: np.zeros_like(param) for name, param in params.items()}
+        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): steps made by each row of E
+
+    def update(self, params, grads, lr):
+        """Move the params, in place, one step with the learning rate lr."""
+        self.t += 1
+        for name in grads.keys() - {"E"}:
+            grad, m, v = grads[name], self.m[name], self.v[name]
+            m += (1 - self.beta1) * (grad - m)              # = beta1 * m + (1 - beta1) * grad
+            v += (1 - self.beta2) * (grad * grad - v)
+            m_hat = m / (1 - self.beta1**self.t)
+            v_hat = v / (1 - self.beta2**self.t)
+            params[name] -= lr * m_hat / (np.sqrt(v_hat) + self.eps)
+        self.update_rows(params["E"], *grads["E"], lr)
+
+    def update_rows(self, E, ids, grad, lr):
+        """Move, in place, the rows of E with these ids, each one once; leave all others alone."""
+        self.rows_t[ids] += 1
+        t, m, v = self.rows_t[ids], self.m["E"][ids], self.v["E"][ids]  # copies of these rows
+        m += (1 - self.beta1) * (grad - m)
+        v += (1 - self.beta2) * (grad * grad - v)
+        self.m["E"][ids], self.v["E"][ids] = m, v
+        E[ids] -= lr * m / (1 - self.beta1**t) / (np.sqrt(v / (1 - self.beta2**t)) + self.eps)
+
+
+def clip_gradients(grads, max_norm):
+    """Scale the gradients, in place, to a global norm of max_norm at most; return that before."""
     arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
     norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
     if norm > max_norm:
@@ -657,75 +677,28 @@ def clip_gradients(grads, max_norm):
     return norm
 
 
-class Adam:
-    """Kingma & Ba 2015, Algorithm 1: steps of about lr, whatever the scale of an entry's gradient.
-
-    m is a running mean of the gradient and v of its square. Both start at zero, so after t steps
-    their weights add up to 1 - beta^t only; dividing by that makes them true averages.
-
-    The sparse gradient of E, (ids, rows), each id once, touches those rows only: m, v and the
-    parameters of all others stay as they are, where dense Adam would let their m and v decay and go
-    on moving them. That is wanted: a word that did not occur has given no evidence, and the work
-    does not grow with V. Each row counts its own steps t. With one count for all, a word met late
-    would find the correction used up, and its first step would be (1 - beta1) / sqrt(1 - beta2) =
-    3.2 times too long.
-    """
-
-    def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
-        self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
-        self.m = {name: np.zeros_like(param) for name, param in params.items()}
-        self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = {name: np.zeros((len(params[name]), 1), params[name].dtype)
-                       for name in params if name == "E"}
-
-    def update(self, params, grads, lr):
-        """One step with learning rate lr; changes params in place."""
-        self.t += 1
-        for name, grad in grads.items():
-            ids, grad = grad if isinstance(grad, tuple) else (None, grad)
-            # A few rows at a time, so that what is computed on the way stays in the cache: at 1.2
-            # million parameters 2.4 ms, not 3.6, on an Intel Xeon; a newer EPYC gains nothing.
-            rows = max(1, 2**15 // grad[0].size)
-            for start in range(0, len(grad), rows):
-                part, t = slice(start, start + rows), self.t
-                g = grad[part]
-                if ids is not None:
-                    part = ids[part]            # from here on these rows, each only once
-                    self.rows_t[name][part] += 1
-                    t = self.rows_t[name][part]
-                m, v = self.m[name][part], self.v[name][part]
-                m += (1 - self.beta1) * (g - m)             # = beta1 * m + (1 - beta1) * g
-                v += (1 - self.beta2) * (g * g - v)
-                change = np.sqrt(v / (1 - self.beta2**t))
-                change += self.eps
-                np.divide(m, change, out=change)
-                change *= lr / (1 - self.beta1**t)          # = lr * m_hat / (sqrt(v_hat) + eps)
-                params[name][part] -= change
-                if ids is not None:             # unlike a slice, rows picked by ids are a copy
-                    self.m[name][part], self.v[name][part] = m, v
-
-
 # %% 6. Translating
-# In training the network read the true previous word (teacher forcing); here it reads its own.
-# After a first mistake it is in a situation that training never showed, which is one reason why
-# long sentences are harder. Beam search softens that: it follows several beginnings at once.
-
+# In training the decoder reads the true word before (teacher forcing); here it reads its own. After
+# a first mistake it is in a situation that training never showed: exposure bias, one reason why
+# long sentences are harder. Greedy search takes the likeliest word each time, and cannot take it
+# back. Beam search follows several beginnings at once, the hypotheses, and keeps those that are
+# likeliest as a whole. Of "the lambs will often speak to this black dog ." a default run of
+# seq2seq.py says, greedily, "les agneaux parleront souvent souvent notre chien .", with a log p of
+# -0.37 per word; a beam of two finds "les agneaux parleront souvent a ce chien noir .", -0.16
+# (accents left out): it has kept the less likely word after "souvent".
 def beam_search(params, source, beam, limit):
-    """Source ids (S, B) -> per sentence (ids, score, attention (T, S) or None).
+    """Search translations of source ids (S, B), at most `limit` words long.
+    Return for each sentence its ids, its mean log p per word, and its attention (T, S) or None.
 
-    Each sentence has `beam` hypotheses. In every step all their continuations compete, and the best
-    stay, as many as are not finished yet. Those that end in <eos> are finished and give up their
-    place. The search stops when all are finished, or after `limit` words, 1 or more; the best is
-    the one with the highest log-probability per word, <eos> counted, and unfinished ones, without
-    <eos>, count only if nothing was finished. With beam 1 this is greedy search.
+    Every sentence has `beam` hypotheses. In each step all their continuations compete, and the best
+    stay. One that ends in <eos> is finished and gives up its place. The best of all is the one with
+    the highest log p per word, since log p alone would favour short ones.
     """
     B = source.shape[1]
     memory, state = start(params, np.repeat(source, beam, axis=1))      # column b * beam + k
     total = np.where(np.arange(beam) == 0, 0.0, -np.inf) + np.zeros((B, 1))     # log p (B, beam)
-    words = np.full((B * beam, 1), BOS)
-    looked = [[]] * (B * beam)                      # the attention of each word, row by row
-    best = [(-np.inf, None, None) for _ in range(B)]
-    finished = np.zeros(B, int)
+    words, looked = np.full((B * beam, 1), BOS), [[]] * (B * beam)
+    best, finished = [(-np.inf, [], None)] * B, np.zeros(B, int)
     for length in range(1, limit + 1):
         logits, state, attention = predict(params, memory, state, words[:, -1])
         logits = logits.astype(float)
@@ -736,7 +709,7 @@ def beam_search(params, source, beam, limit):
         scores = (total.reshape(-1, 1) + log_p).reshape(B, beam * V)
         top = np.argsort(-scores, axis=1, kind="stable")[:, :beam]
         total = np.take_along_axis(scores, top, axis=1)
-        total[np.arange(beam) >= (beam - finished)[:, None]] = -np.inf
+        total[np.arange(beam) >= (beam - finished)[:, None]] = -np.inf  # places given up
         parents = (top // V + beam * np.arange(B)[:, None]).ravel()
         words = np.concatenate([words[parents], top.reshape(-1, 1) % V], axis=1)
         state = tuple(array[:, parents] for array in state)
@@ -753,472 +726,459 @@ def beam_search(params, source, beam, limit):
         total[ended] = -np.inf
         if (total == -np.inf).all():
             break
-    return [(ids, score, None if attention is None else np.array(look))
-            for score, ids, look in best]
+    return [(ids, score, np.array(look) if look else None) for score, ids, look in best]
 
 
-def translate_ids(params, sources, beam):
-    """Many source id tuples -> what beam_search finds for each, in their order.
-
-    Up to 100 are searched at once, with the limit of the longest of them.
-    """
+def translate_ids(params, sources, beam, size):
+    """Return what beam_search finds for many sources, id tuples, `size` columns at a time."""
     found = [None] * len(sources)
-    for part in batches([(ids, ids) for ids in sources], 100):
+    for part in batches([(ids, ids) for ids in sources], max(1, size // beam)):
         ids = pad([sources[i] for i in part])
         for i, result in zip(part, beam_search(params, ids, beam, 2 * len(ids) + 10)):
             found[i] = result
     return found
 
 
-def check_prompt(prompt, vocab, min_count):
-    """Say which words of the prompt the model does not know. BadInput if it cannot read them."""
-    tokens = tokenize(prompt)
-    unknown = [word for word in tokens if word not in vocab]
-    if not tokens or unknown and min_count == 1:
-        raise BadInput(f"--prompt: {'no training sentence has ' if tokens else 'it has no words'}"
-                       f"{', '.join(unknown)}; use words of the training sentences")
-    if unknown:
-        print(f"read as <unk>, since training shows them too seldom: {' '.join(unknown)}")
+def spell(ids, vocab, sentence, attention):
+    """Return the words of a translation, without <eos>. Where it says <unk>, take the source word
+    that it looks at most, a name perhaps (Luong et al. 2015).
+    """
+    looked = attention[:, :len(sentence)].argmax(axis=1)
+    return [sentence[j] if i == UNK else vocab[i] for i, j in zip(ids, looked) if i != EOS]
 
 
 def translate(params, vocab, sentence, beam):
-    """A sentence -> the words of its translation, and the attention (T, S), or None without one.
-
-    Rows of the attention are the words and <eos>, columns the tokens of the sentence and <eos>; a
-    translation that did not end within twice as many tokens and 12 is cut off, without <eos>.
-    Words that vocab lacks are read as <unk>; with min_count 1 its vector has learned nothing.
+    """Return the words of the translation of a list of tokens, and the attention (T, S).
+    Its columns are the tokens and <eos>. A word that vocab lacks is read as <unk>.
     """
-    (source, _), = encode_pairs([(tokenize(sentence), [], "")], vocab, len(params["Wy"]))
+    (source, _), = encode_pairs([(sentence, [], "")], vocab, len(params["Wy"]))
     (ids, _, attention), = beam_search(params, pad([source]), beam, 2 * len(source) + 10)
-    return [vocab[i] for i in ids if i != EOS], attention
+    return spell(ids, vocab, sentence, attention), attention
 
 
+# BLEU counts which n-grams of the translations, from single words to four in a row, stand in a
+# reference too, each at most as often as there. The counts are summed over all sentences, for a
+# single one often has no four in a row right. The four precisions are averaged geometrically, and
+# translations that are shorter than their references pay a penalty (Papineni et al. 2002).
 def bleu(candidates, references):
-    """Lists of token tuples -> BLEU of the whole corpus, 0 to 100 (Papineni et al. 2002).
-
-    The geometric mean of the precisions of 1- to 4-grams, each n-gram of a candidate counted at
-    most as often as its reference has it, times a penalty for candidates that are too short. The
-    counts are summed over the corpus first: a single sentence often has no 4-gram right. Lengths
-    of n-grams that no candidate reaches are left out.
-    """
-    right, total = np.zeros(4), np.zeros(4)
-    for candidate, reference in zip(candidates, references):
+    """Return the BLEU of tuples of tokens, 0 to 100; for each there is a list of references."""
+    right, total, length, wanted = np.zeros(4), np.zeros(4), 0, 0
+    for candidate, several in zip(candidates, references):
         for n in range(1, 5):
-            have, want = (Counter(zip(*(words[i:] for i in range(n))))
-                          for words in (candidate, reference))
-            right[n - 1] += (have & want).total()
-            total[n - 1] += have.total()
+            have, *want = (Counter(zip(*(words[i:] for i in range(n)))) for words in
+                           (candidate, *several))
+            right[n - 1] += sum(min(count, max(words[gram] for words in want))
+                                for gram, count in have.items())
+            total[n - 1] += sum(have.values())
+        length += len(candidate)
+        wanted += min((abs(len(words) - len(candidate)), len(words)) for words in several)[1]
     right, total = right[total > 0], total[total > 0]
     if not (right.size and right.all()):
         return 0.0
-    length, wanted = sum(map(len, candidates)), sum(map(len, references))
     penalty = 1 if length > wanted else math.exp(1 - wanted / length)
     return 100 * penalty * math.exp(np.log(right / total).mean())
 
 
-# %% 7. Looking inside
-# The decoder may look at any source word at any time, so length should not matter as it did for one
-# summary. And where it looks can be compared with where a person would: the weights alpha against
-# the true links between the words of a pair.
-
-def forced_attention(params, source, target):
-    """Source (S, B), target (T + 1, B) -> attention (T, S, B) while the target is read."""
-    memory, state = start(params, source)
-    rows = []
-    for words in target[:-1]:
-        _, state, alpha = predict(params, memory, state, words)
-        rows.append(alpha)
-    return np.stack(rows)
-
-
-def alignment_error(guessed, true):
-    """Lists of sets of links -> 1 - 2 |A and S| / (|A| + |S|), counts summed over the corpus.
-
-    The alignment error rate of Och & Ney (2003), where all true links are sure ones.
-    """
-    both = sum(len(a & s) for a, s in zip(guessed, true))
-    return 1 - 2 * both / (sum(map(len, guessed)) + sum(map(len, true)))
-
-
-def read_links(pair):
-    """A pair of read_pairs -> the set of its links, each (place in the source, in the target).
-
-    The places count the tokens that tokenize makes, from 0; "l'eau" is two. The set is empty where
-    the third column is something else, and links beyond the sentences are left out.
-    """
-    source, target, third = pair
-    if not all(re.fullmatch(r"\d{1,4}-\d{1,4}", link) for link in third.split()):
-        return set()
-    links = (tuple(map(int, link.split("-"))) for link in third.split())
-    return {(s, t) for s, t in links if s < len(source) and t < len(target)}
-
-
-def print_alignment(params, pairs, ids):
-    """Print the alignment error rate of the attention, references forced, and of yardsticks.
-
-    Each target word but <eos> is linked to the source word that it looks at most, <eos> left out.
-    The diagonal links word t to the word at the same part of the sentence. The best alignment with
-    one link a word has a true link for each word that has one, and a wrong one for the others.
-    """
-    true, guessed, diagonal, best = [], [], [], []
-    for part in batches(ids, 100):
-        source, target = pad([ids[i][0] for i in part]), pad([ids[i][1] for i in part])
-        attention = forced_attention(params, source, target)
-        for b, i in enumerate(part):
-            S, T = len(ids[i][0]) - 1, len(ids[i][1]) - 2
-            links = read_links(pairs[i])
-            if links:
-                true.append(links)
-                guessed.append({(int(attention[t, :S, b].argmax()), t) for t in range(T)})
-                diagonal.append({(min(S - 1, int((t + 0.5) * S / T)), t) for t in range(T)})
-                one = {t: (s, t) for s, t in sorted(links)}
-                best.append({one.get(t, (-1, t)) for t in range(T)})
-    if true:
-        print(f"alignment error rate {alignment_error(guessed, true):.3f} (of a diagonal "
-              f"{alignment_error(diagonal, true):.3f}, of the best with one link a word "
-              f"{alignment_error(best, true):.3f})")
-
-
-def plot_alignment(axes, params, pair, ids):
-    """Draw the attention of one pair with its reference forced, true links marked by circles."""
-    source, target = pad([ids[0]]), pad([ids[1]])
-    axes.imshow(forced_attention(params, source, target)[:, :, 0], cmap="Greys", vmin=0, vmax=1)
-    for link in read_links(pair):
-        axes.plot(*link, "o", color="none", markeredgecolor="C3", markersize=9)
-    axes.set_xticks(range(len(ids[0])), [*pair[0], "<eos>"], rotation=60, ha="right", fontsize=9)
-    axes.set_yticks(range(len(ids[1]) - 1), [*pair[1], "<eos>"], fontsize=9)
-
-
-def by_length(pairs, words):
-    """Group pairs into fifths by source length -> rows of (mean length, BLEU, exact match in %)."""
-    order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]))
-    rows = []
-    for part in np.array_split(order, min(5, len(order))):
-        got, want = [words[i] for i in part], [pairs[i][1] for i in part]
-        rows.append((np.mean([len(pairs[i][0]) for i in part]), bleu(got, want),
-                     100 * np.mean([tuple(g) == tuple(w) for g, w in zip(got, want)])))
-    return np.array(rows)
-
-
-def plot_learning(left, middle, info, rows):
-    """Draw the learning curves, and BLEU and exact match by source length."""
-    steps, train, valid, scores = np.array(info["history"]).T
-    left.semilogy(steps, train, label="while training")
-    left.semilogy(steps, valid, label=f"{info['scored']} score")
-    left.set(xlabel="training step", ylabel="nats per token", title="Learning")
-    right = left.twinx()
-    right.plot(steps, scores, "C2--", label="BLEU (right axis)")
-    right.set(ylabel="BLEU", ylim=(0, 101))
-    left.legend(handles=[*left.lines, *right.lines], loc="upper center", ncol=3,
-                bbox_to_anchor=(0.5, -0.12))        # below, for the curves leave no corner free
-    middle.plot(rows[:, 0], rows[:, 1], "o-", label="BLEU")
-    middle.plot(rows[:, 0], rows[:, 2], "s-", label="exact match, %")
-    middle.set(xlabel="source length, tokens (mean of each fifth)", ylim=(0, 101),
-               title="Quality by length")
-    middle.legend(loc="lower left")
-
-
-def draw(path, params, vocab, pairs, ids, words, info):
-    """Print what the lesson found, and write its picture to path."""
-    rows = by_length(pairs, words)
-    for length, score, exact in rows:
-        print(f"sources of about {length:4.1f} tokens: BLEU {score:6.2f}, exact match "
-              f"{exact:5.1f} %")
-    print_alignment(params, pairs, ids)
-    from matplotlib.figure import Figure        # here, so that all else runs without it
-    figure = Figure(figsize=(14, 16), layout="constrained")
-    axes = figure.subplot_mosaic("LM;AB;CD", height_ratios=(1, 1.4, 1.4))
-    plot_learning(axes["L"], axes["M"], info, rows)
-    some = [i for i in range(len(pairs)) if 7 <= len(pairs[i][0]) <= 13] or range(len(pairs))
-    for name, i in zip("ABCD", some):
-        plot_alignment(axes[name], params, pairs[i], ids[i])
-    figure.suptitle("Below: attention, reference forced; circles: true links")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)            # letters that the font lacks
-        figure.savefig(path, dpi=110)
-
-
-# %% 8. Training
+# %% 7. Learning
 def evaluate(params, ids, size):
-    """Mean nats per target token over id pairs."""
-    total = count = 0
+    """Return the mean nats per target word over pairs of ids, `size` pairs at a time."""
+    total, count = 0.0, 0
     for part in batches(ids, size):
         source, target = pad([ids[i][0] for i in part]), pad([ids[i][1] for i in part])
         tokens = int((target[1:] != PAD).sum())
-        total += float(forward(params, source, target)[0]) * tokens
-        count += tokens
+        total, count = total + float(forward(params, source, target)[0]) * tokens, count + tokens
     return total / count
 
 
-def measure(params, vocab, pairs, ids, beam):
-    """Translate pairs -> BLEU, exact matches in %, the translations as token tuples."""
-    found = translate_ids(params, [source for source, _ in ids], beam)
-    words = [tuple(vocab[i] for i in result[0] if i != EOS) for result in found]
-    exact = np.mean([got == tuple(want) for got, (_, want, _) in zip(words, pairs)])
-    return bleu(words, [target for _, target, _ in pairs]), 100 * exact, words
-
-
-def save(path, info, arrays, adam, state):
-    """Write a checkpoint: info (plain values, "lesson" among them) and arrays (dicts by group).
-
-    The optimizer's memory goes with them, and from a language model the state carried to the next
-    window. All is written to a file beside path that is then renamed. Renaming is atomic: whenever
-    the program is killed, path is the old checkpoint or the new one, never half of either.
+def measure(params, vocab, pairs, beam, size):
+    """Translate each source of the pairs once; return BLEU, exact matches in %, and rows of
+    (source, translation, references). All translations of a source in the pairs are references.
     """
-    # Adam's t and betas are plain values and go to info; its m and v are dicts and go to arrays.
-    info, arrays = dict(info), {**arrays, "state": {str(i): a for i, a in enumerate(state)}}
-    for name, value in vars(adam).items():
-        (arrays if isinstance(value, dict) else info)[name] = value
-    flat = {f"{group}/{name}": a for group, named in arrays.items() for name, a in named.items()}
-    part = Path(f"{path}.{os.getpid()}.part")       # two runs may share a folder
-    try:
-        with open(part, "wb") as file:
-            np.savez(file, info=json.dumps(info), **flat)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    references = {}
+    for source, target, _ in pairs:
+        references.setdefault(source, []).append(target)
+    ids = encode_pairs([(source, [], "") for source in references], vocab, len(params["Wy"]))
+    found = translate_ids(params, [source for source, _ in ids], beam, size)
+    words = [tuple(spell(ids, vocab, source, attention))
+             for (ids, _, attention), source in zip(found, references)]
+    if "<unk>" in {vocab[i] for ids, _, _ in found for i in ids} and beam > 1:
+        plain = [tuple(vocab[i] for i in ids if i != EOS) for ids, _, _ in found]
+        print(f"with <unk> as it is: BLEU {bleu(plain, list(references.values())):.2f}")
+    rows = list(zip(references, words, references.values()))
+    exact = np.mean([got in want for _, got, want in rows])
+    return bleu(words, list(references.values())), 100 * exact, rows
 
 
-def restore(path):
-    """A checkpoint -> info, arrays. BadInput if it is missing, damaged or another lesson's."""
-    arrays = {}
-    try:
-        with np.load(path) as file:             # pickle is off: a stranger's file can run no code
-            info = json.loads(str(file["info"]))
-            for name in file.files:
-                group, _, key = name.partition("/")
-                arrays.setdefault(group, {})[key] = file[name]
-        lesson = info["lesson"]
-        shapes = {name: array.shape for name, array in arrays["params"].items()}
-        for group in arrays.keys() & {"m", "v", "best"}:
-            if {name: array.shape for name, array in arrays[group].items()} != shapes:
-                raise ValueError(f"{group} is not of the size of params")
-    except Exception:                           # there are many ways to be damaged
-        raise BadInput(f"{path} is missing, unreadable or not a whole checkpoint; --load another "
-                       "one, or train anew") from None
-    if lesson != LESSON:
-        raise BadInput(f"{path} is a checkpoint of {lesson}.py; --load it there")
-    del arrays["info"]
-    return info, arrays
-
-
-def load(path):
-    """A checkpoint -> best parameters, vocabulary, settings: for programs that import this file."""
-    info, arrays = restore(path)
-    return arrays.get("best", arrays["params"]), info["vocab"], info["settings"]
-
-
-def command_line(argv):
-    """argv -> the flags that were given, a dict. BadInput if one is unknown or out of range."""
-    def fail(message):
-        raise BadInput(f"{message}; --help lists the flags")
-    parser = argparse.ArgumentParser(f"{LESSON}.py", description=(__doc__ or "").split("\n")[0],
-                                     argument_default=argparse.SUPPRESS, allow_abbrev=False)
-    parser.error = fail
-    for name, (default, smallest, text) in SETTINGS.items():
-        shown = "" if default == "" else f" (default {default})"
-        parser.add_argument("--" + name.replace("_", "-"), type=type(default), help=text + shown,
-                            metavar={int: "N", float: "X", str: "TEXT"}[type(default)])
-    given = vars(parser.parse_args(argv))
-    for name, value in given.items():
-        smallest, largest = SETTINGS[name][1], 10**8 if isinstance(value, int) else 1e300
-        largest = 0.99 if name == "dropout" else largest        # only word lessons have it
-        if smallest is not None and not smallest <= value <= largest:
-            fail(f"--{name.replace('_', '-')} {value} is not between {smallest} and {largest:g}")
-        if value == "" and name != "prompt":        # of a shell variable that is not set, perhaps
-            fail(f"--{name} is empty")
-    return given
-
-
-def check_finite(value, step, lr):
-    """BadInput if a loss, the gradient's norm or the parameters' sum has run away."""
-    if not math.isfinite(value):
-        raise BadInput(f"the loss is not finite any more at step {step}; train anew "
-                       f"with --lr {lr / 3:.2g}; a checkpoint saved before is kept")
-
-
-def train(info, arrays, ids, valid, valid_pairs, path):
-    """Train up to the planned steps, saving on the way -> False if Ctrl-C ended it early."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    settings, params = info["settings"], arrays["params"]
-    size = min(settings["batch"], len(ids))
-    adam = Adam(params)                         # after --load, with the memory that save kept
-    vars(adam).update({name: (info | arrays).get(name, new) for name, new in vars(adam).items()})
-    interrupts = []
-
-    def interrupt(*_):
-        interrupts.append(True)                 # the loop looks here after each whole step
-        signal.signal(signal.SIGINT, signal.default_int_handler)        # a second one ends at once
-    before = signal.signal(signal.SIGINT, interrupt)
-    print(f"{'step':>12} {'training':>9} {info['scored']:>9}  nats per token; BLEU of 100 "
-          "sentences")
-    started, first, tokens = time.perf_counter(), info["step"], 0
-    per_epoch, parts, epoch = -(-len(ids) // size), None, None
-    while info["step"] < settings["steps"] and not interrupts:
-        if epoch != info["step"] // per_epoch:  # a new pass over the data, in a new order
-            epoch = info["step"] // per_epoch
+def learn(run, pairs, held_out):
+    """Train run["params"] on the pairs, up to the planned steps; yield after every step.
+    `run` is a dict of all that training changes: parameters, the best of them so far, Adam's m and
+    v, the losses and scores. Yield the gradient's norm, the number of target words, and whether
+    the held-out pairs were scored; raise BadInput if the score is not finite.
+    """
+    settings, params = run["settings"], run["params"]
+    size = min(settings["batch"], len(pairs))
+    adam = Adam(params)
+    adam.m, adam.v, adam.rows_t, adam.t = *map(run.get, ("m", "v", "rows_t")), len(run["losses"])
+    ids, valid = (encode_pairs(part, run["vocab"], len(params["Wy"])) for part in (pairs, held_out))
+    epoch, per_epoch = None, -(-len(ids) // size)
+    for done in range(len(run["losses"]), settings["steps"]):
+        if epoch != done // per_epoch:          # a new pass over the pairs, in a new order
+            epoch = done // per_epoch
             parts = batches(ids, size, np.random.default_rng([settings["seed"], epoch]))
-        part = parts[info["step"] % per_epoch]
+        part = parts[done % per_epoch]
         source, target = pad([ids[i][0] for i in part]), pad([ids[i][1] for i in part])
+
         loss, cache = forward(params, source, target)
         grads = backward(params, cache)
         norm = clip_gradients(grads, settings["clip"])
-        check_finite(loss + norm, info["step"], settings["lr"])
-        adam.update(params, grads, settings["lr"] * (1 - info["step"] / settings["steps"]))
-        info["step"] += 1
-        info["recent"].append(float(loss))
-        tokens += int((target[1:] != PAD).sum())
-        if info["step"] % settings["every"] and info["step"] not in (10, settings["steps"]):
-            continue
-        nats = evaluate(params, valid[:500], 100)
-        check_finite(nats, info["step"], settings["lr"])     # before it replaces a good one
-        score, _, _ = measure(params, info["vocab"], valid_pairs[:100], valid[:100], 1)
-        if nats < min((row[2] for row in info["history"]), default=math.inf):
-            arrays["best"] = {name: param.copy() for name, param in params.items()}
-        train_nats, info["recent"] = sum(info["recent"]) / len(info["recent"]), []
-        info["history"].append([info["step"], train_nats, nats, score])
-        save(path, info, arrays, adam, ())
-        seconds = time.perf_counter() - started
-        left = round(seconds / (info["step"] - first) * (settings["steps"] - info["step"]))
-        print(f"{info['step']:>5}/{settings['steps']:<6} {train_nats:9.3f} {nats:9.3f}  "
-              f"BLEU {score:.1f}, gradient norm {norm:.2f}, {tokens / seconds:,.0f} tokens/s, "
-              f"{left // 60}:{left % 60:02} left")
-    # After Ctrl-C no loss has yet shown whether the last update left anything finite.
-    total = sum(float(param.sum()) for param in params.values())
-    check_finite(total, info["step"], settings["lr"])
-    save(path, info, arrays, adam, ())
-    if not interrupts:
-        signal.signal(signal.SIGINT, before)
-    finished = info["step"] == settings["steps"]
-    print(f"{'saved' if finished else 'stopped and saved'} at step {info['step']}: {path}")
-    return finished
+        adam.update(params, grads, settings["lr"] * (1 - done / settings["steps"]))
+
+        run["losses"].append(float(loss))
+        scored = (done + 1) % settings["every"] == 0 or done + 1 in (1, settings["steps"])
+        if scored:
+            nats = evaluate(params, valid[:500], size)
+            if not math.isfinite(nats):
+                raise BadInput(f"no finite loss at {done + 1}; try --lr {settings['lr'] / 3:.2g}")
+            mean = float(np.mean(run["losses"][-settings["every"]:]))
+            points = measure(params, run["vocab"], held_out[:100], 1, size)[0]
+            run["scores"].append([done + 1, mean, nats, points])
+            if nats <= run["best_nats"]:
+                run["best_nats"] = nats
+                run["best"] = {name: param.copy() for name, param in params.items()}
+        yield norm, int((target[1:] != PAD).sum()), scored
 
 
-def print_samples(params, vocab, pairs, prompt, beam):
-    """Translate the prompt, or without one show a few pairs: input, output, reference."""
-    shown = [(" ".join(source), " ".join(target)) for source, target, _ in pairs]
-    for source, target in [(prompt, "")] if prompt else shown:
-        words, _ = translate(params, vocab, source, beam)
-        print(f"Input:     {source}\nOutput:    {' '.join(words)}")
-        if target:
-            print(f"Reference: {target}\n")
+# ---- The lesson ends here. What follows looks inside the trained network and keeps house. ----
+
+# %% 8. Looking inside
+# Where does the decoder look? We let it read the true translation and keep the weights. Each target
+# word is linked to the source word that it looks at most, and compared with the true links of the
+# pair. The alignment error rate (Och & Ney 2003) is 1 - 2 |A and S| / (|A| + |S|), A the links
+# found, S the true ones: 0 is perfect.
+def forced_attention(params, source, target):
+    """Return the weights (T, S, B) while the target (T + 1, B) is read."""
+    memory, state = start(params, source)
+    rows = []
+    for words in target[:-1]:
+        _, state, weights = predict(params, memory, state, words)
+        rows.append(weights)
+    return np.array(rows)
 
 
-def main(argv=None):
-    """Run the lesson with these flags, by default the command line's -> exit status."""
-    given = command_line(argv)
-    options = {name: row[0] for name, row in SETTINGS.items()} | given
-    path = Path(options["out"]) / f"{LESSON}.npz"
-    if options["load"] and "out" not in given:      # it may have been renamed, to be kept
-        path = Path(options["load"])
-    kept = {name: options[name] for name in SETTINGS if name not in NOT_KEPT}
-    info = {"lesson": LESSON, "settings": kept, "step": 0, "recent": [], "history": [],
-            "scored": "held-out"}
-    saved, arrays = restore(options["load"]) if options["load"] else ({}, {})
-    info |= saved
-    settings = info["settings"]
-    for name in given.keys() & settings.keys():
-        if name not in ("steps", "data", "valid") and given[name] != settings[name]:
-            raise BadInput(f"--{name.replace('_', '-')} {given[name]} contradicts the checkpoint, "
-                           f"which has {settings[name]}; leave the flag out, or train anew")
-        settings[name] = given[name]
-    training = not options["load"] or info["step"] < settings["steps"]
-    if not training and given.keys() & {"data", "valid"}:
-        raise BadInput("the checkpoint has no steps left, so nothing would be read or scored; "
-                       "leave --data and --valid out, or raise --steps")
-    if training:
-        pairs, held_out = read_data(settings)
-        checksum = zlib.crc32(json.dumps([pairs, held_out]).encode())
-        if not arrays:
-            vocab, V_out = build_vocab(pairs, settings)
-            info |= {"vocab": vocab, "V_out": V_out, "checksum": checksum}
-            rng = np.random.default_rng(settings["seed"])
-            score = {"score": settings["score"]} if "score" in settings else {}
-            arrays["params"] = init_params(len(vocab), V_out, settings["embed"], settings["hidden"],
-                                           rng, **score)
-        if info["checksum"] != checksum:
-            raise BadInput("the checkpoint was made with other pairs; give its --data and --valid")
-        # Scores on the way are of the first held-out pairs: put all lengths among them.
-        order = np.random.default_rng(settings["seed"]).permutation(len(held_out))
-        held_out = [held_out[i] for i in order]
-        info["examples"] = held_out[:5] or pairs[:100]
-        vocab, V_out = info["vocab"], info["V_out"]
-        print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} held out, "
-              f"vocabulary of {len(vocab):,}, {V_out:,} of it for output, "
-              f"{sum(param.size for param in arrays['params'].values()):,} parameters")
-        if not held_out:
-            print("too few sentences to hold some out: the training pairs are scored")
-            info["scored"], held_out = "training", pairs
-        ids, valid = encode_pairs(pairs, vocab, V_out), encode_pairs(held_out, vocab, V_out)
-        seen, scored = (np.concatenate([target[1:] for _, target in part]) for part in (ids, valid))
-        counts = np.bincount(seen, minlength=V_out) + 1
-        unigram = -np.log(counts / counts.sum())[scored].mean()
-        print(f"to beat: {unigram:.3f} nats per token, of a model that only knows how common each "
-              "word is")
-    if options["prompt"]:
-        check_prompt(options["prompt"], info["vocab"], settings["min_count"])
-    finished = not training or train(info, arrays, ids, valid, held_out, path)
-    best = arrays.get("best", arrays["params"])
-    if info["history"]:
-        lowest = min(row[2] for row in info["history"])
-        print(f"best {info['scored']} score: {lowest:.4f} nats per token (a little optimistic: it "
-              "also chose the parameters that are kept)")
-    print_samples(best, info["vocab"], info["examples"], options["prompt"], options["beam"])
-    if training and finished and info["history"]:
-        score, exact, words = measure(best, info["vocab"], held_out, valid, options["beam"])
-        print(f"{info['scored']}, beam {options['beam']}: BLEU {score:.2f}, exact match "
-              f"{exact:.1f} %")
-        draw(path.with_suffix(".png"), best, info["vocab"], held_out, valid, words, info)
+def alignment_error(guessed, true):
+    """Return the alignment error rate of lists of sets of links (source, target), nan of none."""
+    both, count = sum(map(len, map(set.__and__, guessed, true))), sum(map(len, guessed + true))
+    return 1 - 2 * both / count if count else math.nan
+
+
+def read_links(pair):
+    """Return the links of a pair's third column, such as 0-0 2-1, as a set, or None if it has none,
+    or if they lead beyond the sentences: then these were split in another way.
+    """
+    links = [tuple(map(int, link.split("-"))) for link in pair[2].split()
+             if re.fullmatch(r"\d{1,4}-\d{1,4}", link)]
+    return set(links) if links and len(links) == len(pair[2].split()) and all(
+        s < len(pair[0]) and t < len(pair[1]) for s, t in links) else None
+
+
+def print_alignment(params, pairs, ids, size):
+    """Print the alignment error rate, and that of the diagonal: word t to the one at its height."""
+    true, guessed, diagonal = [], [], []
+    for part in batches(ids, size):
+        weights = forced_attention(params, *(pad([ids[i][k] for i in part]) for k in (0, 1)))
+        for b, i in enumerate(part):
+            (S, T), links = map(len, pairs[i][:2]), read_links(pairs[i])
+            if links:
+                true.append(links)
+                guessed.append({(int(weights[t, :S, b].argmax()), t) for t in range(T)})
+                diagonal.append({(min(S - 1, int((t + 0.5) * S / T)), t) for t in range(T)})
+    if true:
+        print(f"alignment error rate {alignment_error(guessed, true):.3f} (of a diagonal "
+              f"{alignment_error(diagonal, true):.3f})")
+    wrong = sum(bool(pair[2].strip()) for pair in pairs) - len(true)
+    if wrong:
+        print(f"the third column of {wrong:,} pairs has no links between their tokens")
+
+
+def plot_alignment(axes, params, pair, ids):
+    """Draw the weights of a pair, its translation forced, and the true links as circles."""
+    weights = forced_attention(params, *map(pad, ([ids[0]], [ids[1]])))[:, :, 0]
+    image = axes.imshow(weights, cmap="Greys", vmin=0, vmax=1)
+    axes.figure.colorbar(image, ax=axes, label="weight (darker: looks more)", shrink=0.7)
+    links = read_links(pair) or ()
+    for link in links:
+        axes.plot(*link, "o", color="none", markeredgecolor="C3", markersize=9)
+    across, down = ([*(word[:20] for word in side), "<eos>"] for side in pair[:2])
+    axes.set_xticks(range(len(across)), across, rotation=60, ha="right", parse_math=False)
+    axes.set_yticks(range(len(down)), down, parse_math=False)
+    axes.set(title="Where it looks" + " (circles: true links)" * bool(links))
+
+
+def by_length(rows):
+    """Group rows of measure into fifths by source length: mean length, BLEU, exact match in %."""
+    rows = sorted(rows, key=lambda row: len(row[0]))
+    fifths = np.array_split(range(len(rows)), min(5, len(rows)))
+    parts = [[rows[i] for i in part] for part in fifths]
+    return np.array([(np.mean([len(source) for source, _, _ in part]),
+                      bleu([got for _, got, _ in part], [want for _, _, want in part]),
+                      100 * np.mean([got in want for _, got, want in part])) for part in parts])
+
+
+def plot_learning(left, right, run, fifths):
+    """Draw the learning curves, and BLEU and exact match by source length; print the latter."""
+    steps, train, valid, _ = np.transpose(run["scores"])
+    left.semilogy(steps, train, label="training")
+    left.semilogy(steps, valid, label="held out")
+    left.set(xlabel="training step", ylabel="nats per word", title="Learning")
+    right.plot(fifths[:, 0], fifths[:, 1], "o-", label="BLEU")
+    right.plot(fifths[:, 0], fifths[:, 2], "s-", label="exact match, %")
+    right.set(xlabel="source length in tokens (mean of each fifth)", ylim=(0, 101),
+              title="Quality by length")
+    left.legend()
+    right.legend(loc="lower left")
+    for length, points, exact in fifths:
+        print(f"sources of about {length:4.1f} tokens: BLEU {points:6.2f}, exact match "
+              f"{exact:5.1f} %")
+
+
+def draw(path, run, pairs, rows):
+    """Write the lesson's picture, and print the alignment error rate."""
+    from matplotlib.figure import Figure        # here, so that all else runs without it
+    ids = encode_pairs(pairs, run["vocab"], len(run["best"]["Wy"]))
+    print_alignment(run["best"], pairs, ids, run["settings"]["batch"])
+    figure = Figure(figsize=(14, 16), layout="constrained")
+    figure.suptitle(f"{LESSON}.py: {run['best_nats']:.3f} nats per word on held-out pairs")
+    axes = figure.subplot_mosaic("LM;AB;CD", height_ratios=(1, 1.4, 1.4))
+    plot_learning(axes["L"], axes["M"], run, by_length(rows))
+    some = [i for i in range(len(pairs)) if 7 <= len(pairs[i][0]) <= 13] or range(len(pairs))
+    for name, i in zip("ABCD", some):
+        plot_alignment(axes[name], run["best"], pairs[i], ids[i])
+    warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks become boxes
+    figure.savefig(path, dpi=110)
+
+
+# %% 9. Running
+SETTINGS = {  # flag: (default, least value, what it is and which way to turn it)
+    "data": (None, None, "sentence pairs, tab-separated, or a text, instead of data/en_fr.tsv"),
+    "valid": (None, None, "held-out pairs to score, instead of a tenth of the sources"),
+    "split": ("words", None, "words, or spaces (tokenised already)"),
+    "min_count": (1, 1, "words seen less often in training become <unk>"),
+    "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
+    "embed": (192, 1, "size D of a word's vector"),
+    "hidden": (88, 1, "hidden units H; more remember more, time grows with the square"),
+    "batch": (64, 1, "pairs in a batch B; fewer make more updates of the same pairs"),
+    "steps": (3000, 0, "training steps in all; the learning rate falls to zero over them"),
+    "lr": (0.006, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
+    "clip": (1.0, 0, "largest norm of the gradient: 1e8 is no clipping, 0 is no learning"),
+    "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
+    "every": (200, 1, "steps between progress lines, each with a score and a checkpoint"),
+    "prompt": ("", None, "a sentence to translate; - reads them from standard input, one a line"),
+    "beam": (2, 1, "hypotheses that the search follows; 1 is greedy, more cost more time"),
+    "load": (None, None, "checkpoint to go on from, in that file; with no steps left: translate"),
+    "init": (None, None, "checkpoint to begin a new run from: fine-tuning on other pairs"),
+    "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
+}
+SIZES = ["embed", "hidden"]                     # what a checkpoint fixes for --init;
+FIXED = [*SIZES, "batch", "split", "min_count", "max_length"]           # for --load
+GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
+
+
+def save(path, run):
+    """Write the run as a checkpoint. Whenever the program is killed, a whole file is there."""
+    arrays = {f"{group}/{name}": a for group in GROUPS for name, a in run[group].items()}
+    plain = json.dumps({key: run[key] for key in run if key not in (*GROUPS, "rows_t")})
+    with open(f"{path}.part", "wb") as file:
+        np.savez(file, **{LESSON: plain}, **arrays, rows_t=run["rows_t"])
+    Path(f"{path}.part").replace(path)          # all at once, or not at all
+
+
+def restore(path):
+    """Return the run that save wrote. Raise BadInput if the file is anything else."""
+    try:
+        with np.load(path) as file:             # pickle is off: a stranger's file can run no code
+            run = json.loads(str(file[LESSON])) | {"rows_t": file["rows_t"]}
+            sizes = map(run["settings"].get, SIZES)
+            want = init_params(len(run["vocab"]), run["V_out"], *sizes, np.random.default_rng(0))
+            for group in GROUPS:
+                run[group] = {name: file[f"{group}/{name}"] for name in want}
+                assert all(a.shape == want[name].shape and np.isfinite(a).all()
+                           for name, a in run[group].items())
+        return run
+    except Exception:                           # a file can be damaged in many ways
+        raise BadInput(f"{path} is missing, damaged, or not made by this {LESSON}.py") from None
+
+
+def load(path):
+    """Return the best params, the vocab and the settings of a checkpoint, to use in a program."""
+    return tuple(map(restore(path).get, ("best", "vocab", "settings")))
+
+
+def read_flags(argv):
+    """Return the settings, a dict, and the checkpoint to begin from, or None."""
+    def fail(message):
+        raise BadInput(f"{message} (see --help; a dash at the beginning is written --flag=-value)")
+    parser = argparse.ArgumentParser(f"{LESSON}.py", allow_abbrev=False, epilog="With a large H "
+                                     "more threads may help: OPENBLAS_NUM_THREADS=8 python ...")
+    parser.error = fail
+    for name, (default, _, text) in SETTINGS.items():
+        parser.add_argument("--" + name.replace("_", "-"), help=f"{text} (default: {default})",
+                            default=default, type=str if default is None else type(default))
+    flags, start = vars(parser.parse_args(argv)), None
+    for name, (default, least, _) in SETTINGS.items():
+        # Only the prompt, whose default is empty, may be empty.
+        if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
+            fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
+    if flags["split"] not in ("words", "spaces"):
+        fail("--split is words or spaces")
+    if flags["load"] or flags["init"]:
+        start = restore(flags["load"] or flags["init"])
+        saved, fixed = start["settings"], FIXED if flags["load"] else SIZES
+        parser.set_defaults(**{name: saved[name] for name in (saved if flags["load"] else
+                                                            [*SIZES, "split"])})
+        flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
+        for name in fixed:
+            if flags[name] != saved[name]:
+                fail(f"the checkpoint has {name} {saved[name]}, which cannot change")
+    return flags, start
+
+
+def show(run, params, sentence, references=()):
+    """Print a translation of a list of tokens, and the references."""
+    flags, vocab = run["settings"], run["vocab"]
+    words, _ = translate(params, vocab, sentence, flags["beam"])
+    unknown = sorted(set(sentence) - set(vocab))[:10]
+    print(f"Input:     {detokenize(sentence, flags['split'])}"
+          + f"    (unknown: {', '.join(unknown)})" * bool(unknown))
+    print(f"Output:    {detokenize(words, flags['split'])}")
+    for target in references:
+        print(f"Reference: {detokenize(target, flags['split'])}")
+
+
+def train(run, pairs, held_out, path):
+    """Learn; for every score save a checkpoint and print a line."""
+    settings, started, first, tokens = run["settings"], time.time(), len(run["losses"]), 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for norm, size, scored in learn(run, pairs, held_out):
+        tokens += size
+        if scored:
+            if "saved" not in run and path.exists():
+                print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
+            save(path, run | {"saved": True})
+            run["saved"] = True
+            (done, mean, nats, points), seconds = run["scores"][-1], time.time() - started
+            print(f"step {done:>5} of {settings['steps']}  training {mean:.3f}  held out "
+                  f"{nats:.3f}  BLEU {points:5.1f}  gradient norm {norm:.2f}  "
+                  f"{tokens / seconds:,.0f} tokens/s  "
+                  f"{seconds / (done - first) * (settings['steps'] - done) / 60:.1f} min left")
+
+
+def work(argv):
+    """Do what the flags ask; return the exit status."""
+    flags, start = read_flags(argv)
+    going_on, init, out = (flags.pop(name) for name in ("load", "init", "out"))
+    path, run, status = Path(going_on or f"{out}/{LESSON}.npz"), start, 0
+    if init and (going_on or Path(init).resolve().parent == path.resolve().parent):
+        raise BadInput(f"--init {init} begins a new run: no --load, and another folder for --out")
+    learning = not going_on or len(start["losses"]) < flags["steps"]
+    if learning:
+        pairs, held_out = read_data(flags)
+        scored = "held-out" if held_out else "training"
+        held_out = held_out or pairs
+        flags["checksum"] = zlib.crc32(json.dumps([pairs, held_out]).encode())
+        if not going_on:
+            vocab, V_out = (start["vocab"], start["V_out"]) if start else build_vocab(
+                pairs, flags["min_count"])
+            params = start["best"] if start else init_params(
+                len(vocab), V_out, *map(flags.get, SIZES), np.random.default_rng(flags["seed"]))
+            run = {"params": params, "best": params, "m": Adam(params).m, "v": Adam(params).v,
+                   "rows_t": Adam(params).rows_t, "vocab": vocab, "V_out": V_out, "losses": [],
+                   "scores": [], "best_nats": math.inf, "examples": held_out[:5]}
+        elif start["settings"]["checksum"] != flags["checksum"]:
+            raise BadInput("the checkpoint was made with other pairs; give its --data and --valid, "
+                           "or train it on these with --init instead of --load")
+        print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} {scored} ones to "
+              f"score, vocabulary of {len(run['vocab']):,}, {run['V_out']:,} of it for output, "
+              f"{sum(param.size for param in run['params'].values()):,} parameters")
+        if run["V_out"] > 30_000:
+            print("so many output words are slow, and most are rare: raise --min-count")
+        if not check_gradients() < 1e-6:
+            raise BadInput("backward does not give the gradients of forward; mend it first")
+        seen, heard = (np.concatenate([target[1:] for _, target in encode_pairs(
+            part, run["vocab"], run["V_out"])]) for part in (pairs, held_out))
+        counts = np.bincount(seen, minlength=run["V_out"])
+        unigram = -np.log(counts / len(seen) + 1e-9)[heard].mean()
+        print(f"to beat: {math.log(run['V_out']):.3f} nats per word by guessing, {unigram:.3f} by "
+              "how common each one is")
+    else:
+        print(f"all {flags['steps']:,} steps are done, so it only translates; --steps N goes on")
+    run["settings"] = flags
+    try:
+        if learning:
+            train(run, pairs, held_out, path)
+    except KeyboardInterrupt:
+        if "saved" not in run or not path.exists():
+            print("stopped before the first checkpoint: nothing is saved")
+            raise
+        run, status = restore(path), 130
+        print(f"stopped; back to step {len(run['losses'])}, which is saved")
+    if run["scores"]:
+        print(f"best held-out score: {run['best_nats']:.4f} nats per word, in {path} (a little "
+              "optimistic, since it also chose what is kept)")
+    if flags["prompt"] == "-" and hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    for line in sys.stdin if flags["prompt"] == "-" else [flags["prompt"]] * bool(flags["prompt"]):
+        if line.strip():
+            show(run, run["best"], tokenize(line, flags["split"]))
+    for source, target, _ in run["examples"] if not flags["prompt"] else []:
+        show(run, run["best"], source, [target])
+    if learning and run["scores"] and not status:
+        points, exact, rows = measure(run["best"], run["vocab"], held_out[:1000], flags["beam"],
+                                      flags["batch"])
+        print(f"{scored}, beam {flags['beam']}: BLEU {points:.2f}, exact match {exact:.1f} %")
+        draw(path.with_suffix(".png"), run, held_out[:1000], rows)
         print(f"picture: {path.with_suffix('.png')}")
-    return 0 if finished else 130
+    return status
 
 
-@np.errstate(all="ignore")                      # train finds a loss that is not finite by itself
-def command(argv=None):
-    """main, with every expected mistake told in one line on standard error -> exit status."""
+@np.errstate(all="ignore")                      # a loss that is not finite is told in words
+def main(argv=None):
+    """Run the lesson with these flags, by default the command line's; return the exit status."""
+    np.empty(31 * 2**20, np.uint8)              # after this Linux keeps the memory of freed arrays
     if hasattr(sys.stdout, "reconfigure"):      # the terminal may lack letters that the text has
         sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
-    handler = signal.getsignal(signal.SIGINT)
     try:
-        try:
-            return main(argv)
-        finally:
-            signal.signal(signal.SIGINT, handler)
-            try:
-                print(end="", flush=True)
-            except OSError:                     # what is left must not fail again at the very end
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise
-    except BrokenPipeError:                     # nobody reads our output any more: `| head`
-        return 141
+        return work(argv)
     except KeyboardInterrupt:
         return 130
-    except BadInput as error:
-        message = error
-    except MemoryError as error:                # Python's own has no text
-        message = f"{str(error) or 'out of memory'}; take smaller sizes or less data"
-    except ImportError as error:                # Matplotlib draws last, when all else is done
-        message = f"{error}, so there is no picture; the rest is saved: pip install matplotlib"
-    except OSError as error:
-        message = (f"cannot write {error.filename or 'the output'} ({error.strerror}); make room, "
-                   "or write elsewhere")
-    print(f"{LESSON}.py: error: {message}", file=sys.stderr)
-    return 2
+    except (BadInput, OSError, MemoryError, ImportError) as error:
+        print(f"{LESSON}.py: error: {str(error) or 'out of memory'}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":
-    alone = "__file__" in globals() and Path(sys.argv[0]).name == Path(__file__).name
-    if alone and "IPython" not in sys.modules:  # as a script: neither cells of a notebook, nor %run
-        os.environ.pop("MPLBACKEND", None)      # a notebook's backend, inherited, works only there
-    status = command(None if alone else [])
+    alone = Path(sys.argv[0]).resolve() == FILE         # a notebook's command line is not ours
+    status = main(None if alone else [])
     if alone and status:
-        sys.exit(status)                        # in a notebook it would look like an error
+        sys.exit(status)
+    elif "get_ipython" in globals():                    # a notebook shows the picture
+        from IPython.display import Image, display
+        display(Image(f"out/{LESSON}.png"))
 
-# Try, and watch for
-#     python bahdanau.py --load out/bahdanau.npz --beam 10 --prompt "the wolf sleeps ."
-#         a wide beam, the same translation
-#     python bahdanau.py --data data/crow.txt --steps 400
-#         the story by heart: every line answered by the next
-#     python bahdanau.py --hidden 32 --steps 600
-#         BLEU 66, as seq2seq.py has with six times the units and three times the steps; but 40 %
-#         exact, not 57, and an alignment error rate that is still a diagonal's
+# Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
+# translate", sections 3.1 and 3.2, appendix A
+#   paper                                                    here
+#   h_j, e_ij, alpha_ij, c_i, t_i                            annotations, e, weights, context, m
+#   W_a, U_a, v_a, W_s, U_o, V_o, C_o, W_o                   Wa, Ua, va, Ws, Oh, Oy, Oc, Wy
+#   s[i-1] asks and is read out (A.2.2)                      s[i], as in the authors' program
+#   biases left out of the formulas for readability          written out
+#   a matrix of word vectors for each language               one E for both
+#   for the first word the program reads zeros               <bos>, a word that is learned
+#   the program factors the output matrix                    one full matrix
+#   N(0, 0.01^2), W_a and U_a N(0, 0.001^2)                  variance 1 / columns, E 0.1^2; z opens
+#   the loss is a sum per sentence, its norm clipped to 1    a mean per word, clipped to 1: less
+#   Adadelta                                                 Adam
+# Och & Ney 2003: alignment error rate. Papineni et al. 2002: BLEU. Luong et al. 2015: <unk>.
+# Three experiments:
+#     python bahdanau.py --load out/bahdanau.npz --beam 10 --prompt "we sing ."      no better
+#     python bahdanau.py --data data/crow.txt --steps 400    a story by heart, line after line
+#     In attend_backward leave out the sum in de, and run: the gradient check stops you.
