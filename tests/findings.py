@@ -44,21 +44,27 @@ ROWS = {  # figure: (its name in the tables, format)
     "nats": ("best held-out score, nats per token", ".4f"),
     "error": ("alignment error rate", ".3f"),
     "diagonal": ("of a diagonal", ".3f"),
-    "best": ("of the best with one link a word", ".3f"),
 }
 
 
 # %% Training
 def defaults(lesson):
     """A lesson -> the settings that its checkpoint keeps, as they are without flags."""
-    return {name: row[0] for name, row in lesson.SETTINGS.items() if name not in lesson.NOT_KEPT}
+    return {name: row[0] for name, row in lesson.SETTINGS.items() if name not in ("load", "init", "out")}
+
+
+def silent(function, *args):
+    """The result of a function that prints, and what it printed."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        return function(*args), printed.getvalue()
 
 
 def equal_hidden(name):
     """A lesson's name -> the H that brings it nearest to bahdanau.py's number of parameters."""
     bahdanau = module("bahdanau")
     settings = defaults(bahdanau)
-    vocab, V_out = bahdanau.build_vocab(bahdanau.read_data(settings)[0], settings)
+    (pairs, _), _ = silent(bahdanau.read_data, settings)
+    vocab, V_out = bahdanau.build_vocab(pairs, settings["min_count"])
 
     def size(name, H):
         params = module(name).init_params(len(vocab), V_out, defaults(module(name))["embed"], H,
@@ -75,10 +81,11 @@ def train(name, flags, seed, options):
     folder = Path(options.out) / "-".join([name, *(f"{k}-{v}" for k, v in flags.items())])
     path, load = folder / f"{name}.npz", []
     if path.exists():
-        info, _ = module(name).restore(path)
-        if info["settings"] != defaults(module(name)) | flags:
+        run = module(name).restore(path)
+        kept = {key: value for key, value in run["settings"].items() if key != "checksum"}
+        if kept != defaults(module(name)) | flags:
             sys.exit(f"{path} has other settings than this run; remove it or change --out")
-        if info["step"] == info["settings"]["steps"]:
+        if len(run["losses"]) == kept["steps"]:
             return path
         load = ["--load", path]
     folder.mkdir(parents=True, exist_ok=True)
@@ -119,33 +126,29 @@ def measure(path, beams):
     narrowest, with a lower log-probability per token.
     """
     lesson = module(path.stem)
-    info, arrays = lesson.restore(path)
-    params, vocab, seed = arrays["best"], info["vocab"], info["settings"]["seed"]
-    _, pairs = lesson.read_data(info["settings"])
-    # The lesson's own order decides to which fifth a source at an edge between two belongs.
-    pairs = [pairs[i] for i in np.random.default_rng(seed).permutation(len(pairs))]
-    ids = lesson.encode_pairs(pairs, vocab, info["V_out"])
+    run = lesson.restore(path)
+    params, vocab, size = run["best"], run["vocab"], run["settings"]["batch"]
+    (_, pairs), _ = silent(lesson.read_data, run["settings"])
+    ids = lesson.encode_pairs(pairs, vocab, run["V_out"])
     longest = sorted(ids, key=lambda pair: len(pair[0]))[-len(ids) // 5:]
     figures = {"parameters": sum(param.size for param in params.values()), "pairs": len(pairs),
-               "nats": min(row[2] for row in info["history"]),
+               "nats": run["best_nats"],
                "tokens": 100 * accuracy(lesson, params, ids),
                "tokens_longest": 100 * accuracy(lesson, params, longest)}
     found = {}
     for beam in beams:
-        found[beam] = lesson.translate_ids(params, [source for source, _ in ids], beam)
-        score, exact, words = lesson.measure(params, vocab, pairs, ids, beam)
+        found[beam] = lesson.translate_ids(params, [source for source, _ in ids], beam, size)
+        (score, exact, rows), _ = silent(lesson.measure, params, vocab, pairs, beam, size)
         figures |= {f"bleu_{beam}": score, f"exact_{beam}": exact,
                     f"log_p_{beam}": statistics.fmean(result[1] for result in found[beam])}
         if beam == 2:
-            for i, (length, _, exact) in enumerate(lesson.by_length(pairs, words)):
+            for i, (length, _, exact) in enumerate(lesson.by_length(rows)):
                 figures |= {f"length_{i}": length, f"fifth_{i}": exact}
     figures["lower"] = sum(wide[0] != narrow[0] and wide[1] < narrow[1]
                            for narrow, wide in zip(found[min(beams)], found[max(beams)]))
     if hasattr(lesson, "print_alignment"):
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            lesson.print_alignment(params, pairs, ids)
-        figures |= zip(("error", "diagonal", "best"),
-                       map(float, re.findall(r"\d\.\d+", printed.getvalue())))
+        _, printed = silent(lesson.print_alignment, params, pairs, ids, size)
+        figures |= zip(("error", "diagonal"), map(float, re.findall(r"\d\.\d+", printed)))
         figures["wrong"], figures["words"] = wrong_links(lesson, params, pairs, ids)
     return figures
 
@@ -158,8 +161,8 @@ def wrong_links(lesson, params, pairs, ids):
         attention = lesson.forced_attention(params, source, target)
         for b, i in enumerate(part):
             looked = attention[:len(pairs[i][1]), :len(pairs[i][0]), b].argmax(axis=1)
-            words.update(pairs[i][1])
             links = lesson.read_links(pairs[i])
+            words.update(pairs[i][1])
             wrong.update(word for t, word in enumerate(pairs[i][1])
                          if (int(looked[t]), t) not in links)
     return wrong, words
@@ -212,7 +215,7 @@ def main():
     fifths = [f"fifth_{i}" for i in range(5)]
     print_columns("A. Default settings", {name: found[name] for name in TRANSLATION},
                   ["parameters", "bleu_2", "exact_2", "tokens", "tokens_longest", *fifths, "error",
-                   "diagonal", "best"])
+                   "diagonal"])
     print_columns("B. As many parameters for all",
                   {label: found[label] for label in (*equal, "bahdanau")},
                   ["parameters", "bleu_2", "exact_2", *fifths])

@@ -1,8 +1,13 @@
 """Draw the README's picture from the checkpoints that default runs leave in out/.
 
-    for lesson in char_rnn char_lstm char_gru luong; do python $lesson.py; done
-    python tests/make_pictures.py
+    for lesson in char_rnn char_lstm char_gru bahdanau; do python $lesson.py; done
+    python tests/make_pictures.py [--out FILE]
+
+Above, and largest, the unit of char_gru.py that follows quotation marks best; below, how far the
+gradient reaches in the three character lessons, and where bahdanau.py looks. An earlier picture of that
+name is kept beside the new one, as FILE.old.
 """
+import argparse
 import sys
 from pathlib import Path
 
@@ -12,48 +17,66 @@ from matplotlib.figure import Figure
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import bahdanau                                             # noqa: E402
 import char_gru                                             # noqa: E402
 import char_lstm                                            # noqa: E402
 import char_rnn                                             # noqa: E402
-import luong                                                # noqa: E402
+
+
+def plot_quotes(axes):
+    """Draw held-out lines, each character on the unit of char_gru.py that follows quotation marks."""
+    run = char_gru.restore("out/char_gru.npz")
+    _, _, valid = char_gru.read_data(None, None, run["vocab"])
+    rows, text = char_gru.best_units(run["best"], valid, run["vocab"])
+    name, unit, r, h = rows[0]
+    char_gru.plot_unit(axes, text, h, f"One of 256 units of char_gru.py, h[{unit}], has learned what quotation marks "
+                       f"are, though nobody told it ({name}: correlation {r:.2f})")
 
 
 def plot_lags(axes):
-    """Gradient norm against lag for the three character models, and print how far it reaches."""
-    lessons = (char_rnn, "tanh RNN"), (char_lstm, "LSTM"), (char_gru, "GRU")
-    for color, (lesson, label) in enumerate(lessons):
-        params, vocab, settings = lesson.load(f"out/{lesson.LESSON}.npz")
-        _, held_out = lesson.read_data(settings["data"], settings["valid"])
-        norms, _ = lesson.gradient_by_lag(params, lesson.encode_held_out(held_out, vocab), 200, 100)
-        norms = norms / np.median(norms[0])
-        low, median, high = np.quantile(norms, (0.1, 0.5, 0.9), axis=1)
-        axes.fill_between(range(len(norms)), low, high, color=f"C{color}", alpha=0.15)
-        axes.semilogy(median, color=f"C{color}", label=label)
-        reach = [int(np.argmax(median < 1 / part)) for part in (10, 100, 1000)]
-        print(f"{label}: median first below 1/10, 1/100, 1/1000 at lag", reach)
-    axes.set(xlabel="lag k, characters back", ylim=(1e-10, 10),
-             ylabel="gradient, relative to lag 0 (median, middle 80 %)",
+    """Draw the norm of the gradient against the lag for the three character lessons."""
+    for lesson, label in ((char_rnn, "tanh RNN"), (char_lstm, "LSTM"), (char_gru, "GRU")):
+        run = lesson.restore(f"out/{lesson.LESSON}.npz")
+        _, _, valid = lesson.read_data(None, None, run["vocab"])
+        norms = lesson.gradient_by_lag(run["best"], valid)
+        median = np.median(norms[0] if isinstance(norms, tuple) else norms, axis=1)
+        axes.semilogy(median / median[0], label=label)
+    axes.axvline(run["settings"]["seq_len"], color="gray", linestyle=":", label="window T")
+    axes.set(xlabel="lag k, characters back", ylim=(1e-9, 3), ylabel="gradient, relative to lag 0",
              title="How far back the gradient of one prediction reaches")
     axes.legend()
 
 
 def plot_alignment(axes):
-    """The attention of luong.py on the held-out example whose words change places most."""
-    params, vocab, _ = luong.load("out/luong.npz")
-    info, _ = luong.restore("out/luong.npz")
+    """Draw the attention of bahdanau.py on the held-out example whose words change places most."""
+    run = bahdanau.restore("out/bahdanau.npz")
 
     def crossings(pair):
-        links = luong.read_links(pair)
+        links = bahdanau.read_links(pair) or ()
         return sum(i < k and j > m for i, j in links for k, m in links)
-    pair = max((pair for pair in info["examples"] if 7 <= len(pair[0]) <= 15), key=crossings)
-    (ids,) = luong.encode_pairs([pair], vocab, info["V_out"])
-    luong.plot_alignment(axes, params, pair, ids)
-    axes.set_title("Where the translator looks, word by word (circles: true links)")
+    _, pairs = bahdanau.read_data(run["settings"])
+    pair = max((pair for pair in pairs[:200] if 9 <= len(pair[0]) <= 13), key=crossings)
+    (ids,) = bahdanau.encode_pairs([pair], run["vocab"], run["V_out"])
+    bahdanau.plot_alignment(axes, run["best"], pair, ids)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=ROOT / ".github" / "lessons.png", help="the picture to write")
+    path = parser.parse_args().out
+    missing = [name for name in ("char_rnn", "char_lstm", "char_gru", "bahdanau") if not Path(f"out/{name}.npz").exists()]
+    if missing:
+        parser.error(f"no out/{missing[0]}.npz here: run python {missing[0]}.py first")
+    figure = Figure(figsize=(13, 9), layout="constrained")
+    axes = figure.subplot_mosaic("QQ;LA", height_ratios=(1, 1.5))
+    plot_quotes(axes["Q"])
+    plot_lags(axes["L"])
+    plot_alignment(axes["A"])
+    if path.exists():
+        path.replace(path.with_suffix(".png.old"))
+    figure.savefig(path, dpi=100)
+    print(path)
 
 
 if __name__ == "__main__":
-    figure = Figure(figsize=(13, 5.5), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    plot_alignment(left)
-    plot_lags(right)
-    figure.savefig(ROOT / ".github" / "lessons.png", dpi=100)
+    main()

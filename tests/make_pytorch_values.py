@@ -1,9 +1,11 @@
-"""Compute with PyTorch what the lessons must compute too, and store it in pytorch_values.npz.
+"""Compute with PyTorch what the lessons must compute too, and store it in two files beside this one.
 
     pip install torch==2.13.0 && python tests/make_pytorch_values.py
 
 Only this script needs PyTorch. It takes the parameters in the lessons' names and layout, hands them
-to nn.RNN, nn.LSTM and nn.GRU in float64, and stores loss, states and all gradients beside them.
+to nn.RNN, nn.LSTM and nn.GRU in float64, and stores loss, states and all gradients beside them:
+those of the language lessons in pytorch_values.npz, those of the translation lessons, whose models
+are written down here once more, vector by vector, in pytorch_translation.npz.
 """
 import importlib
 import sys
@@ -14,6 +16,7 @@ import torch
 
 V, D, H, B, T = 9, 6, 5, 3, 7
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+SEEDS = {"char_rnn": 125, "char_lstm": 140, "char_gru": 158, "word_rnn": 175, "word_lstm": 192, "word_gru": 212}
 
 
 def blocks(array, order):
@@ -58,54 +61,53 @@ def language_model(cell, embedded, rng):
     return out
 
 
-def gru(Wh, a, h, z_keeps):
-    """The papers' GRU, reset before the product, columns as in the lessons; autograd does the rest."""
+def gru(Wh, a, h):
+    """The papers' GRU, reset before the product, z as in the authors' programs; autograd does the rest."""
     n = h.shape[0]
-    gates = torch.sigmoid(a[:2 * n] + Wh[:2 * n] @ h)
-    r, z = gates[:n], gates[n:]
+    r, z = torch.sigmoid(a[:2 * n] + Wh[:2 * n] @ h).chunk(2)
     new = torch.tanh(a[2 * n:] + Wh[2 * n:] @ (r * h))
-    return z * h + (1 - z) * new if z_keeps else (1 - z) * h + z * new
+    return (1 - z) * h + z * new
 
 
-def maxout_logits(p, s):
-    return p["Wy"] @ s.reshape(-1, 2).max(dim=1).values + p["by"][:, 0]
+def gru_states(p, side, ids):
+    """The states of one encoder after each word, from zero on."""
+    h, states = torch.zeros(p["Wh_" + side].shape[1], dtype=torch.float64), []
+    for x in ids:
+        h = gru(p["Wh_" + side], p["Wx_" + side] @ p["E"][x] + p["b_" + side][:, 0], h)
+        states.append(h)
+    return states
+
+
+def readout_nats(p, s, e, context, following):
+    """-log p of the word that follows, by maxout over the state, the word before and the context."""
+    wide = p["Oh"] @ s + p["Oy"] @ e + p["Oc"] @ context + p["bo"][:, 0]
+    logits = p["Wy"] @ wide.reshape(-1, 2).max(dim=1).values + p["by"][:, 0]
+    return -torch.log_softmax(logits, 0)[following]
 
 
 def seq2seq_nats(p, source, target):
     """Cho et al. 2014 for one sentence, vector by vector -> list of -log p of each target word."""
-    h = torch.zeros(p["Wc"].shape[0], dtype=torch.float64)
-    for x in source:
-        h = gru(p["Wh_enc"], p["Wx_enc"] @ p["E"][x] + p["b_enc"][:, 0], h, True)
-    c = torch.tanh(p["Wc"] @ h)
-    h, nats = torch.tanh(p["Wb"] @ c), []
+    c = torch.tanh(p["Wc"] @ gru_states(p, "enc", source)[-1])
+    s, nats = torch.tanh(p["Wb"] @ c), []
     for y, following in zip(target, target[1:]):
         e = p["E"][y]
-        h = gru(p["Wh_dec"], p["Wx_dec"] @ e + p["Wc_dec"] @ c + p["b_dec"][:, 0], h, True)
-        logits = maxout_logits(p, p["Oh"] @ h + p["Oy"] @ e + p["Oc"] @ c + p["bo"][:, 0])
-        nats.append(-torch.log_softmax(logits, 0)[following])
+        s = gru(p["Wh_dec"], p["Wx_dec"] @ e + p["Wc_dec"] @ c + p["b_dec"][:, 0], s)
+        nats.append(readout_nats(p, s, e, c, following))
     return nats
 
 
 def bahdanau_nats(p, source, target):
-    """Bahdanau et al. 2015, appendix A.1 and A.2, for one sentence."""
-    zero = torch.zeros(p["Ws"].shape[0], dtype=torch.float64)
-    halves = []
-    for name, order in (("fwd", source), ("bwd", source[::-1])):
-        h, states = zero, []
-        for x in order:
-            h = gru(p["Wh_" + name], p["Wx_" + name] @ p["E"][x] + p["b_" + name][:, 0], h, False)
-            states.append(h)
-        halves.append(states if name == "fwd" else states[::-1])
-    notes = [torch.cat(pair) for pair in zip(*halves)]
-    s, nats = torch.tanh(p["Ws"] @ halves[1][0]), []
+    """Bahdanau et al. 2015 for one sentence, the state asking after it has read the word before."""
+    fwd, bwd = gru_states(p, "fwd", source), gru_states(p, "bwd", source[::-1])[::-1]
+    notes = [torch.cat(pair) for pair in zip(fwd, bwd)]
+    s, nats = torch.tanh(p["Ws"] @ bwd[0]), []
+    context = torch.zeros_like(notes[0])
     for y, following in zip(target, target[1:]):
         e = p["E"][y]
+        s = gru(p["Wh_dec"], p["Wx_dec"] @ e + p["Wc_dec"] @ context + p["b_dec"][:, 0], s)
         scores = torch.stack([p["va"][0] @ torch.tanh(p["Wa"] @ s + p["Ua"] @ note) for note in notes])
-        alpha = torch.softmax(scores, 0)
-        context = sum(weight * note for weight, note in zip(alpha, notes))
-        logits = maxout_logits(p, p["Uo"] @ s + p["Vo"] @ e + p["Co"] @ context + p["bo"][:, 0])
-        nats.append(-torch.log_softmax(logits, 0)[following])
-        s = gru(p["Wh_dec"], p["Wx_dec"] @ e + p["Wc_dec"] @ context + p["b_dec"][:, 0], s, False)
+        context = sum(weight * note for weight, note in zip(torch.softmax(scores, 0), notes))
+        nats.append(readout_nats(p, s, e, context, following))
     return nats
 
 
@@ -116,7 +118,7 @@ def luong_nats(p, source, target):
     def lstm(side, ids, state):
         module = torch.nn.LSTM(p["E"].shape[1], H, dtype=torch.float64)
         order = [0, 1, 3, 2]                                # PyTorch has i, f, g, o
-        Wx, b, Wh = blocks(p["W_" + side], order).split([p["E"].shape[1], 1, H], dim=1)
+        Wx, Wh, b = (blocks(p[part + side], order) for part in ("Wx_", "Wh_", "b_"))
         weights = {"weight_ih_l0": Wx, "weight_hh_l0": Wh, "bias_ih_l0": b[:, 0],
                    "bias_hh_l0": torch.zeros(4 * H, dtype=torch.float64)}
         return torch.func.functional_call(module, weights, (p["E"][ids][:, None], state))
@@ -154,17 +156,19 @@ def translation_model(name, rng, *score):
 
 
 def main():
+    """Write both files."""
+    values = {}
+    for case, seed in SEEDS.items():
+        level, cell = case.split("_")
+        for name, array in language_model(cell, level == "word", np.random.default_rng(seed)).items():
+            values[f"{case}/{name}"] = array
+    np.savez_compressed(Path(__file__).with_name("pytorch_values.npz"), **values)
     values = {}
     for case in ("seq2seq", "bahdanau", "luong general", "luong dot", "luong concat"):
         lesson, *score = case.split()
         for name, array in translation_model(lesson, np.random.default_rng(7), *score).items():
             values[f"{case}/{name}"] = array
-    for embedded, level in ((False, "char"), (True, "word")):
-        for cell in GATES:
-            rng = np.random.default_rng(len(values))
-            for name, array in language_model(cell, embedded, rng).items():
-                values[f"{level}_{cell}/{name}"] = array
-    np.savez_compressed(Path(__file__).with_name("pytorch_values.npz"), **values)
+    np.savez_compressed(Path(__file__).with_name("pytorch_translation.npz"), **values)
 
 
 if __name__ == "__main__":

@@ -19,17 +19,15 @@ DATA = Path(__file__).parent.parent / "data"
 # French nouns, masculine and feminine: singular/plural; one form for both, or a singular alone.
 NOUNS = {
     "m": """corbeau/corbeaux renard/renards loup/loups chien/chiens chat/chats cheval/chevaux
-        âne/ânes lion/lions ours/ours oiseau/oiseaux hibou/hiboux héron/hérons agneau/agneaux
+        âne/ânes lion/lions ours/ours oiseau/oiseaux hibou/hiboux agneau/agneaux
         homme/hommes fermier/fermiers berger/bergers roi/rois meunier/meuniers enfant/enfants
-        caillou/cailloux panier/paniers anneau/anneaux bâton/bâtons chapeau/chapeaux
-        manteau/manteaux œuf/œufs gâteau/gâteaux pain fromage miel lait vin jardin/jardins
-        champ/champs puits village arbre/arbres pont/ponts mur/murs moulin château""",
-    "f": """hirondelle/hirondelles oie/oies abeille/abeilles fourmi/fourmis souris/souris
-        chèvre/chèvres grenouille/grenouilles femme/femmes reine/reines fille/filles mère/mères
-        cruche/cruches clé/clés corde/cordes cloche/cloches plume/plumes couronne/couronnes
-        échelle/échelles hache/haches lampe/lampes pomme/pommes poire/poires noix/noix viande eau
-        forêt/forêts rivière maison/maisons route/routes colline/collines grange/granges
-        auberge/auberges""",
+        caillou/cailloux panier/paniers anneau/anneaux bâton/bâtons chapeau manteau
+        œuf/œufs gâteau/gâteaux pain fromage lait vin jardin/jardins champ/champs puits village
+        arbre/arbres pont mur moulin château""",
+    "f": """hirondelle/hirondelles oie/oies fourmi/fourmis souris/souris chèvre/chèvres
+        grenouille/grenouilles femme/femmes reine/reines fille/filles mère cruche/cruches clé/clés
+        cloche/cloches plume/plumes couronne hache lampe pomme/pommes noix/noix viande eau forêt
+        rivière maison/maisons route colline grange""",
 }
 GENDER, NUMBERS = {}, {}            # noun -> m or f; noun -> "s", "p" or "sp"
 for gender, nouns in NOUNS.items():
@@ -38,28 +36,32 @@ for gender, nouns in NOUNS.items():
             GENDER[form] = gender
             NUMBERS[form] = NUMBERS.get(form, "") + number
 PERSONS = set("""man farmer shepherd king miller child woman queen girl mother men farmers shepherds
-    kings millers children women queens girls mothers""".split())
+    kings millers children women queens girls""".split())
+ANIMALS = set("""corbeau renard loup chien chat cheval âne lion ours oiseau hibou agneau hirondelle
+    oie fourmi souris chèvre grenouille corbeaux renards loups chiens chats chevaux ânes lions
+    oiseaux hiboux agneaux hirondelles oies fourmis chèvres grenouilles""".split())
+HUMANS = set("""homme fermier berger roi meunier enfant femme reine fille mère hommes fermiers
+    bergers rois meuniers enfants femmes reines filles""".split())
+FOOD = set("pomme œuf gâteau noix pain fromage viande pommes œufs gâteaux".split())
+DRINK = {"eau", "lait", "vin"}
 
 # Adjectives before the noun and after it: m, f, m plural, f plural.
 BEFORE = """grand grande grands grandes/petit petite petits petites/vieux vieille vieux vieilles
     /vieil - - -/jeune jeune jeunes jeunes/bon bonne bons bonnes/beau belle beaux belles/bel - - -
     /nouveau nouvelle nouveaux nouvelles/nouvel - - -"""
 AFTER = """noir noire noirs noires/blanc blanche blancs blanches/gris grise gris grises
-    /rouge rouge rouges rouges/affamé affamée affamés affamées/rusé rusée rusés rusées
-    /assoiffé assoiffée assoiffés assoiffées/fatigué fatiguée fatigués fatiguées
+    /rouge rouge rouges rouges/rusé rusée rusés rusées/fatigué fatiguée fatigués fatiguées
     /heureux heureuse heureux heureuses/triste triste tristes tristes/fier fière fiers fières
     /lourd lourde lourds lourdes/vide vide vides vides/frais fraîche frais fraîches"""
 PARTICIPLES = """vu vue vus vues/trouvé trouvée trouvés trouvées
-    /entendu entendue entendus entendues/aimé aimée aimés aimées
-    /suivi suivie suivis suivies/attrapé attrapée attrapés attrapées
+    /entendu entendue entendus entendues/attrapé attrapée attrapés attrapées
     /attendu attendue attendus attendues/cherché cherchée cherchés cherchées
     /porté portée portés portées/caché cachée cachés cachées/pris prise pris prises
-    /perdu perdue perdus perdues/cassé cassée cassés cassées/mangé mangée mangés mangées
-    /bu bue bus bues/acheté achetée achetés achetées/laissé laissée laissés laissées
+    /perdu perdue perdus perdues/mangé mangée mangés mangées/bu bue bus bues
     /donné donnée donnés données/venu venue venus venues/allé allée allés allées
-    /revenu revenue revenus revenues/tombé tombée tombés tombées/resté restée restés restées
-    /arrêté arrêtée arrêtés arrêtées/reposé reposée reposés reposées"""
-UNCHANGING = "parlé dormi chanté couru volé été voulu".split()
+    /entré entrée entrés entrées/revenu revenue revenus revenues/tombé tombée tombés tombées
+    /reposé reposée reposés reposées"""
+UNCHANGING = "parlé dormi chanté couru volé été".split()
 
 
 def agreement(table):
@@ -72,10 +74,14 @@ def agreement(table):
 
 
 BEFORE, AFTER, PARTICIPLES = agreement(BEFORE), agreement(AFTER), agreement(PARTICIPLES)
-AUXILIARIES = {"a": "s", "ont": "p", "est": "s", "sont": "p", "sera": "s", "seront": "p"}
+AVOIR = set("ai as a avons ont avais avait avions avaient".split())
+ETRE = set("""suis es est sommes sont étais était étions étaient serai seras sera serons
+    seront""".split())
 NEGATIONS = {"pas", "jamais", "plus"}
-ADVERBS = NEGATIONS | {"souvent", "toujours", "très", "été"}
-BY_ETRE = set("venu allé revenu tombé resté arrêté reposé".split())
+ADVERBS = NEGATIONS | {"souvent", "toujours", "vite", "très", "été"}
+BY_ETRE = set("venu allé entré revenu tombé reposé".split())
+FUTURE = re.compile(r"\w+r(ai|as|a|ons|ont)")
+IMPARFAIT = re.compile(r"\w+(ais|ait|ions|aient)")
 
 # Determiners: what they can stand before. `des` and `de` may also be prepositions.
 DETERMINERS = {
@@ -85,15 +91,21 @@ DETERMINERS = {
     "cet": {"ms"}, "cette": {"fs"}, "ces": {"mp", "fp"}, "son": {"ms", "fs"}, "sa": {"fs"},
     "ses": {"mp", "fp"}, "leur": {"ms", "fs"}, "leurs": {"mp", "fp"}, "deux": {"mp", "fp"},
     "trois": {"mp", "fp"}, "de": {"mp", "fp"}, "d'": {"mp", "fp"},
+    "mon": {"ms", "fs"}, "ma": {"fs"}, "mes": {"mp", "fp"}, "ton": {"ms", "fs"}, "ta": {"fs"},
+    "tes": {"mp", "fp"}, "notre": {"ms", "fs"}, "nos": {"mp", "fp"},
 }
 
 
-PRONOUNS = {"il": "ms", "elle": "fs", "ils": "mp", "elles": "fp"}
+# The finite verbs that each pronoun can have, by their endings.
+PRONOUNS = {"je": "ms", "j'": "ms", "tu": "ms", "il": "ms", "elle": "fs", "ils": "mp",
+            "elles": "fp"}
+ENDINGS = {"je": "(ai|e|s|x)", "j'": "(ai|e|s|x)", "tu": "(s|x)", "il": "(a|e|t|d)",
+           "elle": "(a|e|t|d)", "ils": "nt", "elles": "nt"}
 
 
 def vowel(word):
     """Does a French word begin with a vowel sound? By a list of what does not, for h."""
-    aspirated = ("hibou", "hiboux", "héron", "hérons", "hache", "haches")
+    aspirated = ("hibou", "hiboux", "hache")
     return word[0] in "aàâeéèêiîoôuùœ" or word[0] == "h" and word not in aspirated
 
 
@@ -171,12 +183,12 @@ def test_the_generator_writes_the_same_file_again(tmp_path):
 
 
 def test_sizes(lines):
-    assert len(lines) >= 15_000
+    assert len(lines) == 22_000
     assert (DATA / "en_fr.tsv").stat().st_size < 4_000_000
     lengths = Counter(len(en) for en, _, _ in lines)
     assert min(lengths) >= 3 and max(lengths) == 30
     assert all(lengths[n] >= 25 for n in range(4, 27))
-    assert 9 <= sum(n * times for n, times in lengths.items()) / len(lines) <= 11.2
+    assert 10 <= sum(n * times for n, times in lengths.items()) / len(lines) <= 12
     assert sum(times for n, times in lengths.items() if n >= 16) >= 0.1 * len(lines)
 
 
@@ -203,7 +215,7 @@ def test_words_are_many_and_none_is_rare(lines):
 def test_tokens(lines):
     """Lower case, one mark at the end, an elided word with its apostrophe as a word of its own."""
     english = re.compile(r"[a-z]+|[.,?]")
-    french = re.compile(r"[a-zàâçèéêîôùûœ]+(-ce)?|(l|n|d|s|qu)'|[.,?]")
+    french = re.compile(r"[a-zàâçèéêîôùûœ]+|est-ce|au-dessus|(j|m|t|l|n|d|s|qu)'|[.,?]")
     for en, fr, _ in lines:
         assert all(map(english.fullmatch, en)) and all(map(french.fullmatch, fr)), (en, fr)
         assert en[-1] == fr[-1] and en[-1] in ".?"
@@ -224,9 +236,11 @@ def test_links_join_what_a_dictionary_joins(lines):
     """A few words whose partner is known, wherever they stand."""
     known = {"crow": "corbeau", "crows": "corbeaux", "pitcher": "cruche", "not": "pas", "big": None,
              "never": "jamais", "longer": "plus", "and": "et", "because": "parce",
-             "near": "près", "wolf": "loup", "very": "très",
+             "near": "près", "wolf": "loup", "over": "au-dessus", "afraid": "peur", "me": None,
+             "very": "très",
              "often": "souvent", "yesterday": "hier", "whom": None, "who": "qui", ",": ","}
-    alternatives = {"big": {"grand", "grande", "grands", "grandes"}, "whom": {"que", "qu'"}}
+    alternatives = {"me": {"me", "m'"}, "whom": {"que", "qu'"},
+                    "big": {"grand", "grande", "grands", "grandes"}}
     for en, fr, links in lines:
         for i, word in enumerate(en):
             if word in known:
@@ -242,13 +256,14 @@ def test_nouns_are_linked_to_one_noun(lines):
         assert len(nouns) == sum(word in GENDER for word in fr)
         for english, french in nouns:
             assert partner.setdefault(english, french) == french
-    assert len(partner) > 100
+    assert len(partner) > 90
 
 
 # Spelling
 
 def test_elision(lines):
-    full, short = {"le", "la", "de", "que", "ne", "se"}, {"l'", "d'", "qu'", "n'", "s'"}
+    full = {"le", "la", "de", "que", "ne", "se", "je", "me", "te", "ma", "ta", "sa"}
+    short = {"l'", "d'", "qu'", "n'", "s'", "j'", "m'", "t'"}
     fail_if([fr for _, fr, _ in lines for word, follower in zip(fr, fr[1:])
              if word in full and vowel(follower) or word in short and not vowel(follower)])
 
@@ -267,14 +282,15 @@ def test_words_before_a_vowel(lines):
             masculine = GENDER.get(follower) == "m" and "s" in NUMBERS[follower]
             if word in ("cet", "vieil", "bel", "nouvel") and not (vowel(follower) and masculine):
                 wrong.append(fr)
-            if word in ("ce", "sa") and vowel(follower):
+            if word == "ce" and vowel(follower):
                 wrong.append(fr)
             if word in ("beau", "nouveau") and vowel(follower) and masculine:
                 wrong.append(fr)
         for i, word in enumerate(fr[:-1]):          # `vieux ours` is a plural
             if word == "vieux" and vowel(fr[i + 1]) and fr[i - 1] in ("le", "un", "ce", "son"):
                 wrong.append(fr)
-            if word == "son" and not vowel(fr[i + 1]) and noun_after(fr, i + 1)[1] != {"ms"}:
+            if word in ("mon", "ton", "son") and not vowel(fr[i + 1]) and \
+                    noun_after(fr, i + 1)[1] != {"ms"}:
                 wrong.append(fr)
     fail_if(wrong)
 
@@ -294,12 +310,21 @@ def test_indefinite_plural(lines):
 def test_english_article_and_verbs(lines):
     wrong = []
     for en, _, _ in lines:
-        for word, follower in zip(en, en[1:]):
+        for before, word, follower in zip(["."] + en, en, en[1:]):
+            opens = before in {".", ",", "that", "because", "but", "and", "when"}
             if word in ("a", "an") and (word == "an") != (follower[0] in "aeiou"):
                 wrong.append(en)
             if word in ("he", "she", "it") and follower in ("do", "are", "were", "want", "see"):
                 wrong.append(en)
-            if word == "they" and follower in ("does", "is", "was", "wants", "sees", "has"):
+            if word in ("i", "you", "we", "they") and opens and follower in (
+                    "does", "is", "wants", "sees", "has", "loves", "goes", "eats"):
+                wrong.append(en)
+            if word in ("you", "we", "they") and opens and follower in ("was", "am"):
+                wrong.append(en)
+            if word == "i" and follower in ("are", "were"):
+                wrong.append(en)
+            if word in ("by", "of", "with", "near", "for") and follower in (
+                    "i", "he", "she", "we", "they"):
                 wrong.append(en)
             if word == "whom" or word == "who":
                 before = en[max(0, en.index(word) - 1)]
@@ -326,7 +351,7 @@ def test_determiners_and_adjectives_agree_with_their_noun(lines):
             if not features & fits:
                 wrong.append(fr)
     fail_if(wrong)
-    assert seen > 2 * len(lines)
+    assert seen > 1.5 * len(lines)
 
 
 def test_every_noun_has_a_determiner(lines):
@@ -351,19 +376,19 @@ def test_negation_stands_around_the_finite_verb(lines):
         if len(first) != len(second) or any(not 2 <= b - a <= 3 for a, b in zip(first, second)):
             wrong.append(fr)
         for a, b in zip(first, second):
-            if b - a == 3 and fr[a + 1] not in ("le", "la", "l'", "les", "lui", "leur", "se", "s'"):
+            if b - a == 3 and fr[a + 1] not in CLITICS - {"ne", "n'"}:
                 wrong.append(fr)
     fail_if(wrong)
 
 
 def plural_verb(word):
-    """Is a French finite verb a plural? All plurals end in -nt, and so do venir and revenir."""
-    return word.endswith("nt") and word not in ("vient", "revient")
+    """Is a French finite verb a plural? They end in -nt, as do vient and revient, or in -ons."""
+    return word.endswith(("nt", "ons", "sommes")) and word not in ("vient", "revient")
 
 
-SMALL_WORDS = set("""à de d' du des au aux dans sur sous derrière devant près avec par et mais
-    parce que qu' quand . , ?""".split())
-CLITICS = {"ne", "n'", "se", "s'", "le", "la", "l'", "les", "lui", "leur"}
+SMALL_WORDS = set("""à de d' du des au aux au-dessus dans sur sous derrière devant près avec par et
+    mais parce que qu' quand . , ?""".split())
+CLITICS = set("ne n' me m' te t' se s' le la l' les lui leur nous".split())
 
 
 def test_verbs_and_what_follows_etre_agree_with_the_subject(lines):
@@ -391,7 +416,7 @@ def test_verbs_and_what_follows_etre_agree_with_the_subject(lines):
             if not features:
                 wrong.append(fr)
                 continue
-            if verb in ("est", "sont", "sera", "seront") or fr[end + 1:end + 2] == ["été"] or \
+            if verb in ETRE or fr[end + 1:end + 2] == ["été"] or \
                     fr[end + 1] in NEGATIONS and fr[end + 2] == "été":
                 k = end + 1
                 while fr[k] in ADVERBS:
@@ -402,7 +427,7 @@ def test_verbs_and_what_follows_etre_agree_with_the_subject(lines):
                     if not forms & features:
                         wrong.append(fr)
     fail_if(wrong)
-    assert seen["verb"] > 8_000 and seen["complement"] > 2_000, seen
+    assert seen["verb"] > 15_000 and seen["complement"] > 3_000, seen
 
 
 def test_pairs_are_masculine_unless_both_are_feminine(lines):
@@ -418,7 +443,7 @@ def test_pairs_are_masculine_unless_both_are_feminine(lines):
         both = {f[0] for f in one} | {f[0] for f in other}
         while fr[end] in CLITICS:
             end += 1
-        if fr[end] not in ("sont", "seront", "ont"):
+        if fr[end] not in ("sont", "seront", "étaient", "ont"):
             continue
         k = end + 1
         while fr[k] in ADVERBS:
@@ -434,14 +459,18 @@ def test_pairs_are_masculine_unless_both_are_feminine(lines):
 
 def test_what_is_not_counted(lines):
     """Neither `a bread` nor `waters`; some of it is du, de la or de l'."""
-    mass = {"bread", "cheese", "meat", "honey", "water", "milk", "wine"}
+    mass = {"bread", "cheese", "meat", "water", "milk", "wine"}
     wrong = []
     for en, fr, links in lines:
         for i, j in links:
-            if en[i] in mass:
+            if en[i] in mass and fr[j] in GENDER:
+                if en[i - 1] in ("love", "loved", "loves"):         # mice love cheese
+                    if fr[j - 1] not in ("le", "la", "l'") or (i, j - 1) not in links:
+                        wrong.append(fr)
+                    continue
                 k = next(k for k in reversed(range(i)) if en[k] in (
-                    "the", "this", "some", "his", "her", "its", "their", "a", "an", "these", "two",
-                    "three", "many"))
+                    "the", "this", "some", "my", "your", "his", "her", "our", "their", "a", "an",
+                    "these", "two", "three", "many"))
                 partner = {fr[n] for m, n in links if m == k}
                 if k < i - 4 or en[k] in ("a", "an", "these", "two", "three", "many"):
                     wrong.append(en)
@@ -470,34 +499,36 @@ def test_participle_agrees_with_the_object_of_a_relative_clause(lines):
             while k < len(fr) and (fr[k] in DETERMINERS or fr[k] in GENDER or fr[k] in BEFORE
                                    or fr[k] in AFTER or fr[k] in ("et", "ne", "n'", "beaucoup")):
                 k += 1
-            if fr[k] in ("a", "ont"):
-                participle = participle_from(fr, k)
-                if participle != "voulu":
-                    seen += 1
-                    if not PARTICIPLES[participle] & features:
-                        wrong.append(fr)
+            if fr[k] in ("j'", "tu", "nous"):
+                k += 1
+            while fr[k] in ("lui", "leur", "m'", "t'", "nous"):         # the ring that i gave you
+                k += 1
+            participle = participle_from(fr, k)
+            if fr[k] in AVOIR and participle in PARTICIPLES:
+                seen += 1
+                if not PARTICIPLES[participle] & features:
+                    wrong.append(fr)
     fail_if(wrong)
-    assert seen > 500
+    assert seen > 400
 
 
 def test_participle_agrees_with_the_pronoun_before_it(lines):
-    """English tells the gender that `l'` hides: him is masculine, her feminine."""
+    """English tells the gender that `l'` hides: him is masculine, her feminine; me, you, us too."""
     wrong, seen = [], Counter()
+    fits = {"him": {"ms"}, "her": {"fs"}, "it": {"ms", "fs"}, "them": {"mp", "fp"}, "me": {"ms"},
+            "you": {"ms"}, "us": {"mp"}}
     for en, fr, links in lines:
         for i, j in links:
-            if en[i] not in ("him", "her", "it", "them") or fr[j] not in ("l'", "les"):
-                continue
-            if fr[j + 1] not in ("a", "ont"):
+            if en[i] not in fits or fr[j] not in ("l'", "les", "m'", "t'", "nous"):
                 continue
             participle = participle_from(fr, j + 1)
-            if participle == "voulu":
+            if fr[j + 1] not in AVOIR or participle not in PARTICIPLES or "donné" in participle:
                 continue
-            fits = {"him": {"ms"}, "her": {"fs"}, "it": {"ms", "fs"}, "them": {"mp", "fp"}}[en[i]]
             seen[en[i]] += 1
-            if not PARTICIPLES[participle] & fits:
+            if not PARTICIPLES[participle] & fits[en[i]]:
                 wrong.append(fr)
     fail_if(wrong)
-    assert min(seen.values()) > 30 and len(seen) == 4, seen
+    assert min(seen.values()) > 30 and len(seen) == 7, seen
 
 
 def test_participle_after_avoir_is_unchanged_without_such_an_object(lines):
@@ -505,54 +536,264 @@ def test_participle_after_avoir_is_unchanged_without_such_an_object(lines):
     wrong, seen = [], 0
     for _, fr, _ in lines:
         for k, word in enumerate(fr):
-            if word not in ("a", "ont") or fr[k - 1] in ("l'", "les"):
+            if word not in AVOIR or fr[k - 1] in ("l'", "les", "nous") and word != "avons":
                 continue
             participle = participle_from(fr, k)
-            if "que" in fr[:k] or "qu'" in fr[:k]:
+            asked = 2 if fr[0] == "est-ce" else 0
+            if {"que", "qu'"} & set(fr[asked:k]):
                 continue                            # perhaps a relative clause: see above
-            seen += 1
-            if participle not in UNCHANGING and "ms" not in PARTICIPLES[participle]:
-                wrong.append(fr)
+            if fr[k - 1] in ("l'", "les"):
+                continue                            # nous les avons: see above
+            if participle in PARTICIPLES:
+                seen += 1
+                if "ms" not in PARTICIPLES[participle]:
+                    wrong.append(fr)
     fail_if(wrong)
-    assert seen > 3_000
+    assert seen > 1_500
 
 
 def test_auxiliaries(lines):
     """Verbs of motion and reflexive verbs take être in the past, all the others avoir."""
-    wrong = []
+    wrong, reflexive = [], {"me", "m'", "te", "t'", "se", "s'", "nous"}
     for en, fr, links in lines:
         for k, word in enumerate(fr):
             base = next((b for b in BY_ETRE if word in (b, b + "e", b + "s", b + "es")), None)
             j = k - 1
             while fr[j] in ADVERBS:
                 j -= 1
-            if base and fr[j] not in ("est", "sont"):
+            if base and fr[j] not in ETRE:
                 wrong.append(fr)
-            if base in ("arrêté", "reposé") and not {"se", "s'"} & set(fr[j - 2:j]):
+            if base == "reposé" and not reflexive & set(fr[j - 2:j]):
                 wrong.append(fr)
-            if word in UNCHANGING and fr[j] not in ("a", "ont"):
+            if word in UNCHANGING and fr[j] not in AVOIR:
                 wrong.append(fr)
     fail_if(wrong)
+
+
+def test_the_verb_has_the_person_of_its_pronoun(lines):
+    """je suis, tu es, nous sommes: by the endings. `nous` is a subject if its verb ends in -ons."""
+    wrong, seen = [], Counter()
+    for _, fr, _ in lines:
+        for i, word in enumerate(fr[:-2]):
+            if word not in ENDINGS:
+                continue
+            k = i + 1
+            while fr[k] in CLITICS:
+                k += 1
+            seen[word] += 1
+            if not re.fullmatch(r"\w*" + ENDINGS[word], fr[k]) and not (
+                    word in ("j'", "je") and fr[k] == "suis"):
+                wrong.append(fr)
+            if word.startswith("j") and fr[k].endswith(("ras", "es")) or word in (
+                    "il", "elle") and plural_verb(fr[k]):
+                wrong.append(fr)
+    fail_if(wrong)
+    assert min(seen.values()) > 300 and len(seen) == 7, seen
+
+
+def test_reflexive_pronouns(lines):
+    """je me repose, tu t'es reposé, nous nous reposons, ils se sont reposés."""
+    wrong, seen = [], Counter()
+    fits = {"je": ("me", "m'"), "tu": ("te", "t'"), "il": ("se", "s'"), "elle": ("se", "s'"),
+            "nous": ("nous",), "ils": ("se", "s'"), "elles": ("se", "s'")}
+    for _, fr, _ in lines:
+        for i, word in enumerate(fr[:-3]):
+            k = i + 2 if fr[i + 1] in ("ne", "n'") else i + 1
+            if word in fits and fr[k] in CLITICS and (
+                    fr[k + 1].startswith("repos") or fr[k + 1] in ETRE):
+                seen[word] += 1
+                if fr[k] not in fits[word]:
+                    wrong.append(fr)
+    fail_if(wrong)
+    assert min(seen.values()) > 10 and len(seen) == 7, seen
 
 
 # What English decides
 
 def test_tenses(lines):
-    """Simple past is passé composé: a past form is linked to an auxiliary and a participle."""
-    pasts = set("""saw found heard loved followed caught waited looked carried hid took lost broke
-        ate drank bought left gave spoke slept sang ran flew came went returned fell stayed stopped
-        rested wanted did""".split())
-    also_participles = set("found heard loved followed caught carried lost bought left".split())
+    """Events are passé composé; states, habits and what was going on are imparfait."""
+    events = set("""saw took gave ate drank spoke sang ran flew came went fell hid rested slept
+        returned waited looked carried heard caught""".split())
+    also_participles = set("rested slept returned waited looked carried heard caught".split())
+    states = {"loved": "aim", "wanted": "voul", "lived": "viv", "could": "pouv"}
+    auxiliaries = AVOIR | ETRE
+    seen = Counter()
     for en, fr, links in lines:
         for i, word in enumerate(en):
             partners = {fr[j] for k, j in links if k == i}
-            if word == "did" or word in pasts - also_participles:
-                assert partners & {"a", "ont", "est", "sont"}, (word, en, fr)
+            habit = {"often", "always", "longer"} & {en[i - 1]}
+            if word in states:
+                seen["state"] += 1
+                assert any(p.startswith(states[word]) and IMPARFAIT.fullmatch(p)
+                           for p in partners), (word, fr)
+            elif habit and word in events:
+                seen["habit"] += 1
+                assert any(map(IMPARFAIT.fullmatch, partners)), (word, fr)
+            elif word in events and not (word in also_participles and "had" in en[:i]):
+                seen["event"] += 1
+                assert partners & auxiliaries or en[i + 1] == "by", (word, en, fr)
+            if word.endswith("ing") and word not in ("king", "ring", "sing"):
+                seen["doing"] += 1
+                past = {"was", "were"} & set(en[max(0, i - 12):i])
+                assert len(partners) == 1 or partners & {"me", "m'", "te", "t'", "se", "s'", "nous"}
+                if not {"am", "is", "are"} & set(en[:i]):
+                    assert past and any(map(IMPARFAIT.fullmatch, partners)), (en, fr)
             if word == "will":
-                assert any(re.search("(r|er)(a|ont)$", p) for p in partners), (en, fr)
+                assert any(map(FUTURE.fullmatch, partners)), (en, fr)
         assert ("yesterday" in en) == ("hier" in fr)
         assert ("tomorrow" in en) <= ("will" in en)
-        assert "you" not in en and "i" not in en
+    assert min(seen.values()) > 30 and len(seen) == 4, seen
+
+
+def test_pluperfect(lines):
+    """because he had lost it: parce qu'il l'avait perdu."""
+    seen = 0
+    for en, fr, links in lines:
+        for i, word in enumerate(en[:-1]):
+            follower = en[i + 2] if en[i + 1] in ("not", "never") else en[i + 1]
+            if word == "had" and follower in ("lost", "found", "eaten", "taken", "hidden", "given"):
+                seen += 1
+                partners = [fr[j] for k, j in links if k == i]
+                assert len(partners) == 1 and partners[0] in {"avais", "avait", "avions", "avaient"}
+    assert seen > 200
+
+
+def test_when_he_comes_is_future_beside_will(lines):
+    seen = 0
+    for en, fr, _ in lines:
+        if en[0] == "when" and "will" in en:
+            seen += 1
+            assert "will" not in en[:en.index(",")]
+            assert any(map(FUTURE.fullmatch, fr[:fr.index(",")])), fr
+    assert seen > 50
+
+
+def test_go_into_is_entrer(lines):
+    seen = 0
+    for en, fr, links in lines:
+        for i, word in enumerate(en[:-1]):
+            if word in ("go", "goes", "went"):
+                into = en[i + 1] == "into"
+                seen += into
+                partners = [fr[j] for k, j in links if k == i]
+                assert any(p.startswith("entr") for p in partners) == into, (en, fr)
+    assert seen > 300
+
+
+def test_hungry_is_avoir_faim(lines):
+    """is hungry, thirsty, afraid of: a verb `avoir` before faim, soif, peur."""
+    seen = Counter()
+    for en, fr, _ in lines:
+        for k, word in enumerate(fr):
+            if word in ("faim", "soif", "peur"):
+                seen[word] += 1
+                j = k - 1
+                while fr[j] in ADVERBS or fr[j] == "très":
+                    j -= 1
+                assert fr[j] in AVOIR or re.fullmatch("aur(ai|as|a|ons|ont)", fr[j]), fr
+        for word, noun in (("hungry", "faim"), ("thirsty", "soif"), ("afraid", "peur")):
+            assert en.count(word) == fr.count(noun)
+    assert min(seen.values()) > 300
+
+
+def test_quickly_stands_before_the_participle(lines):
+    """les agneaux sont vite allés au puits."""
+    seen = 0
+    for _, fr, _ in lines:
+        for k, word in enumerate(fr):
+            if word == "vite":
+                assert fr[k - 1] not in PARTICIPLES and fr[k - 1] not in UNCHANGING, fr
+                seen += fr[k - 1] in AVOIR | ETRE
+            if word == "lentement":
+                assert fr[k + 1] not in PARTICIPLES and fr[k + 1] not in UNCHANGING, fr
+    assert seen > 30
+
+
+def test_i_you_and_we(lines):
+    """They are common, as subjects and as objects, and are masculine."""
+    seen = Counter()
+    for en, fr, links in lines:
+        seen.update(set(en) & {"i", "you", "we", "me", "us", "my", "your", "our"})
+        for i, j in links:
+            if en[i] in ("i", "we", "me", "us"):
+                fits = {"i": {"je", "j'"}, "we": {"nous"}, "me": {"me", "m'"}, "us": {"nous"}}
+                assert fr[j] in fits[en[i]], (en, fr)
+            if en[i] == "you":
+                assert fr[j] in {"tu", "te", "t'"}, (en, fr)
+        assert not ({"i", "my"} & set(en) and {"we", "our"} & set(en))
+        words = " ".join(fr)
+        found = re.search(r"(je|j'|tu|nous) (ne |n' |me |m' |te |t' |nous )*"
+                          r"(suis|es|sommes|étais|étions|serai|seras|serons) "
+                          r"(pas |plus |jamais |très |vite )*(\w+)", words)
+        if found:
+            forms = PARTICIPLES.get(found[5]) or AFTER.get(found[5]) or BEFORE.get(found[5])
+            assert not forms or ("mp" if found[1] == "nous" else "ms") in forms, fr
+    assert min(seen[word] for word in ("i", "you", "we")) > 0.1 * len(lines), seen
+    assert min(seen[word] for word in ("me", "us", "my", "your", "our")) > 300, seen
+
+
+def test_what_everybody_tries_first(lines):
+    french = {" ".join(en): " ".join(fr) for en, fr, _ in lines}
+    assert french["i love you ."] == "je t' aime ."
+    assert french["i do not love you ."] == "je ne t' aime pas ."
+    assert french["do you love me ?"] == "est-ce que tu m' aimes ?"
+    known = {word for sentence in french for word in sentence.split()}
+    for sentence in ("the crow did not see the big pitcher .", "a wolf eats a happy swallow .",
+                     "the crow sees the big pitcher .", "we will not wait for you ."):
+        assert set(sentence.split()) <= known, sentence
+
+
+# Sense
+
+def test_who_does_what(lines):
+    """Things neither sleep nor sing; one eats food or animals, and drinks drinks."""
+    wrong, seen = [], Counter()
+    still = re.compile(r"(est|sont|était|étaient|sera|seront|tombe|tombent)")
+    for _, fr, _ in lines:
+        end, _ = subject_at(fr, 0)
+        if end is not None and end > 1:
+            head = next(word for word in fr[1:end] if word in GENDER)
+            k = end
+            while fr[k] in CLITICS:
+                k += 1
+            if head not in ANIMALS | HUMANS and fr[k] not in ("de", "d'", "du", "des", "que", "qu'",
+                                                              "qui", "et", "a", "ont"):
+                seen["thing"] += 1
+                if not still.fullmatch(fr[k]):
+                    wrong.append(fr)
+        for i, word in enumerate(fr):
+            eats, drinks = re.fullmatch("mang(e|es|eons|ent|er|ait|eaient|é)", word), word in (
+                "bois", "boit", "buvons", "boivent", "boire", "bu")
+            if (eats or drinks) and fr[i + 1] in DETERMINERS and fr[i - 1] != "été":
+                k = i + 2 if fr[i + 1] != "de" or fr[i + 2] not in ("la", "l'") else i + 3
+                noun, _ = noun_after(fr, k)
+                if noun is None:
+                    continue
+                seen["eats" if eats else "drinks"] += 1
+                if fr[noun] not in (FOOD | ANIMALS if eats else DRINK):
+                    wrong.append(fr)
+    fail_if(wrong)
+    assert min(seen.values()) > 200 and len(seen) == 3, seen
+
+
+def test_a_mother_is_somebodys(lines):
+    """the mother of the king, his mother: when she is mentioned first."""
+    wrong = []
+    for en, _, _ in lines:
+        if "mother" in en:
+            i = en.index("mother")
+            k = next(k for k in reversed(range(i)) if en[k] in (
+                "the", "my", "your", "his", "her", "our", "their", "a", "this"))
+            if en[k] in ("a", "this") or en[k] == "the" and en[i + 1] != "of":
+                wrong.append(en)
+    fail_if(wrong)
+
+
+def test_links_cross_as_often_as_they_did(lines):
+    """In about two pairs of three some word moves past another one."""
+    crossing = sum(any(j > later for n, (i, j) in enumerate(links) for k, later in links[n + 1:]
+                       if k > i) for _, _, links in lines)
+    assert 0.6 < crossing / len(lines) < 0.75
 
 
 def test_he_and_she_have_their_noun_in_the_sentence(lines):
@@ -573,13 +814,15 @@ def test_he_and_she_have_their_noun_in_the_sentence(lines):
 def test_what_moves_is_common(lines):
     french = [" ".join(fr) for _, fr, _ in lines]
     moving = {
-        "adjective after its noun": r"\b(noire?|grise?|rouge|affamée?|rusée?|triste)s?\b",
+        "adjective after its noun": r"\b(noire?|grise?|rouge|fatiguée?|rusée?|triste)s?\b",
         "ne ... pas": r"\bpas\b",
         "ne ... jamais": r"\bjamais\b",
         "ne ... plus": r"\bplus\b",
-        "pronoun before the verb": r"\b(l'|les|le|la) (a|ont)\b|\b(lui|leur) \w+é\b|\bne l[ae'] ",
+        "pronoun before the verb": r"\b(l'|les|m'|t') (ai|as|a|avons|ont)\b|\b(ne|je|tu) [mt]['e] ",
         "contraction": r"\b(du|au|des|aux)\b",
-        "participle after être": r"\b(est|sont|été) \w+(é|u|is|t)e?s?\b",
+        "participle after être": r"\b(est|sont|été|suis|es|sommes) \w+(é|u|is|t)e?s?\b",
+        "imparfait": r"\b\w+(ais|ait|ions|aient)\b",
+        "je, tu, nous": r"\b(je|tu|nous|j')",
         "reflexive": r"\b(se|s')",
     }
     for name, pattern in moving.items():
@@ -588,15 +831,16 @@ def test_what_moves_is_common(lines):
 
 # Known sentences, said by the generator's own functions
 
-def test_known_sentences(maker):
-    noun, clause = maker.noun_phrase, maker.clause
+@pytest.fixture(scope="module")
+def said(maker):
+    """Pairs -> the columns of the sentence that they make."""
+    return lambda *pairs, stop=".": maker.columns(*maker.finish(maker.join(*pairs), stop))
 
-    def said(*pairs, stop="."):
-        return maker.columns(*maker.finish(maker.join(*pairs), stop))
 
+def test_known_sentences(maker, said):
+    noun, clause, near = maker.noun_phrase, maker.clause, maker.prepositional
     crow, goose = noun("crow"), noun("goose", adjectives=["small"])
-    pitcher = noun("pitcher", adjectives=["big"])
-    ravens = noun("crow", "two", plural=True)
+    pitcher, ravens = noun("pitcher", adjectives=["big"]), noun("crow", "two", plural=True)
     assert said(clause(crow, "see", "past", negation="not", obj=pitcher)) == (
         "the crow did not see the big pitcher .",
         "le corbeau n' a pas vu la grande cruche .",
@@ -607,18 +851,13 @@ def test_known_sentences(maker):
         "the crow saw the big pitcher but he did not take it .",
         "le corbeau a vu la grande cruche mais il ne l' a pas prise .",
         "0-0 1-1 2-2 2-3 3-4 4-5 5-6 6-7 7-8 8-11 9-9 9-12 10-13 11-10 12-14")
-    assert said(clause(maker.subject_pronoun(crow), "see", pronoun=noun("cheese"))) == (
-        "he sees it .", "il le voit .", "0-0 1-2 2-1 3-3")
-    assert said(clause(maker.subject_pronoun(crow), "see", pronoun=noun("cheese"),
-                       negation="not")) == (
-        "he does not see it .", "il ne le voit pas .", "0-0 1-3 2-1 2-4 3-3 4-2 5-5")
-    assert said(clause(noun("goose", plural=True), "stop", "past", rest=[
-            maker.prepositional("near", noun("well", adjectives=["old"]))])) == (
-        "the geese stopped near the old well .",
-        "les oies se sont arrêtées près du vieux puits .",
+    assert said(clause(noun("goose", plural=True), "rest", "past", rest=[
+            near("near", noun("well", adjectives=["old"]))])) == (
+        "the geese rested near the old well .",
+        "les oies se sont reposées près du vieux puits .",
         "0-0 1-1 2-2 2-3 2-4 3-5 3-6 4-6 5-7 6-8 7-9")
     assert said(clause(noun("man", "a", ["old", "tired"]), "speak", "future", asked=True,
-                       rest=[maker.prepositional("to", noun("king", plural=True))]), stop="?") == (
+                       rest=[near("to", noun("king", plural=True))]), stop="?") == (
         "will an old tired man speak to the kings ?",
         "est-ce qu' un vieil homme fatigué parlera aux rois ?",
         "0-0 0-1 0-6 1-2 2-3 3-5 4-4 5-6 6-7 7-7 8-8 9-9")
@@ -637,37 +876,101 @@ def test_known_sentences(maker):
         "0-0 1-1 2-3 3-2 3-4 4-3 5-5 6-6 7-7 8-8")
     assert said(clause(noun("woman"), "wait", "past", pronoun=ravens)) == (
         "the woman waited for them .", "la femme les a attendus .", "0-0 1-1 2-3 2-4 3-4 4-2 5-5")
-    assert said(clause(noun("farmer"), "love", "present", adverb="always", obj=noun(
-            "goose", adjectives=["small", "grey"], owner=noun("farmer")))) == (
-        "the farmer always loves his small grey goose .",
-        "le fermier aime toujours sa petite oie grise .",
-        "0-0 1-1 2-3 3-2 4-4 5-5 6-7 7-6 8-8")
     assert said(clause(noun("bear"), "eat", "past", obj=noun("goose", owner=noun("bear")))) == (
         "the bear ate his goose .", "l' ours a mangé son oie .", "0-0 1-1 2-2 2-3 3-4 4-5 5-6")
     assert said(clause(noun("bread"), "eat", "past", passive=True, rest=[
-            maker.prepositional("by", noun("bird", "some", ["beautiful"], plural=True))])) == (
+            near("by", noun("bird", "some", ["beautiful"], plural=True))])) == (
         "the bread was eaten by some beautiful birds .",
         "le pain a été mangé par de beaux oiseaux .", "0-0 1-1 2-2 2-3 3-4 4-5 5-6 6-7 7-8 8-9")
-    relative = maker.join(maker.whom(pitcher), clause(goose, "break", "past", gap=pitcher))
+    relative = maker.join(maker.whom(pitcher), clause(goose, "lose", "past", gap=pitcher))
     assert said(clause(maker.extend(pitcher, relative), "be",
                        rest=[maker.predicate(pitcher, "empty")])) == (
-        "the big pitcher that the small goose broke is empty .",
-        "la grande cruche que la petite oie a cassée est vide .",
+        "the big pitcher that the small goose lost is empty .",
+        "la grande cruche que la petite oie a perdue est vide .",
         "0-0 1-1 2-2 3-3 4-4 5-5 6-6 7-7 7-8 8-9 9-10 10-11")
 
 
-def test_two_owners_and_a_mixed_pair(maker):
+def test_known_sentences_of_i_you_and_we(maker, said):
+    noun, clause = maker.noun_phrase, maker.clause
+    crow, queen = noun("crow"), noun("queen")
+    i, you, we = map(maker.speaker, ("i", "you", "we"))
+    assert said(clause(i, "love", pronoun=you)) == (
+        "i love you .", "je t' aime .", "0-0 1-2 2-1 3-3")
+    assert said(clause(you, "love", negation="not", pronoun=we)) == (
+        "you do not love us .", "tu ne nous aimes pas .", "0-0 1-3 2-1 2-4 3-3 4-2 5-5")
+    assert said(clause(crow, "see", "past", pronoun=we)) == (
+        "the crow saw us .", "le corbeau nous a vus .", "0-0 1-1 2-3 2-4 3-2 4-5")
+    assert said(clause(queen, "speak", "past", pronoun=i, dative=True)) == (
+        "the queen spoke to me .", "la reine m' a parlé .", "0-0 1-1 2-3 2-4 3-2 4-2 5-5")
+    assert said(clause(i, "give", "past", obj=noun("ring"), pronoun=queen, dative=True)) == (
+        "i gave her the ring .", "je lui ai donné l' anneau .", "0-0 1-2 1-3 2-1 3-4 4-5 5-6")
+    assert said(clause(we, "rest", "past", negation="not")) == (
+        "we did not rest .", "nous ne nous sommes pas reposés .",
+        "0-0 1-3 2-1 2-4 3-2 3-5 4-6")
+    assert said(clause(we, "lose", "had", obj=noun("key", owner=we))) == (
+        "we had lost our key .", "nous avions perdu notre clé .", "0-0 1-1 2-2 3-3 4-4 5-5")
+    assert said(clause(i, "see", "past", "no longer", modal="can", pronoun=crow)) == (
+        "i could no longer see him .", "je ne pouvais plus le voir .",
+        "0-0 1-2 2-1 2-3 3-1 3-3 4-5 5-4 6-6")
+    pitcher = noun("pitcher")
+    relative = maker.join(maker.whom(pitcher), clause(i, "give", "past", gap=pitcher, pronoun=you,
+                                                      dative=True))
+    assert said(clause(maker.extend(pitcher, relative), "be",
+                       rest=[maker.predicate(pitcher, "empty")]))[:2] == (
+        "the pitcher that i gave you is empty .", "la cruche que je t' ai donnée est vide .")
+
+
+def test_known_tenses(maker, said):
+    noun, clause, to = maker.noun_phrase, maker.clause, maker.prepositional
+    crow, queen, goose = noun("crow"), noun("queen"), noun("goose", adjectives=["small"])
+    i, you, we = map(maker.speaker, ("i", "you", "we"))
+    assert said(clause(you, "shelter", "was")) == (
+        "you were hiding .", "tu te cachais .", "0-0 1-2 2-1 2-2 3-3")
+    assert said(clause(i, "want", "past", obj=noun("apple", "some", plural=True)))[1] == (
+        "je voulais des pommes .")
+    assert said(clause(crow, "sing", "past", adverb="often")) == (
+        "the crow often sang .", "le corbeau chantait souvent .", "0-0 1-1 2-3 3-2 4-4")
+    assert said(clause(noun("lamb", "some", plural=True), "return", "past", adverb="quickly",
+                       rest=[to("from", noun("river"))])) == (
+        "some lambs quickly returned from the river .",
+        "des agneaux sont vite revenus de la rivière .",
+        "0-0 1-1 2-3 3-2 3-4 4-5 5-6 6-7 7-8")
+    assert said(clause(noun("frog"), "eat", "past", adverb="slowly",
+                       obj=noun("bread", "some")))[1] == "la grenouille a mangé lentement du pain ."
+    assert said(clause(queen, "feel", "past", rest=[maker.predicate(queen, "hungry", True)])) == (
+        "the queen was very hungry .", "la reine avait très faim .", "0-0 1-1 2-2 3-3 4-4 5-5")
+    assert said(maker.small("when"), clause(goose, "come", "soon"), maker.small(","),
+                clause(we, "run", "future"))[:2] == (
+        "when the small goose comes , we will run .",
+        "quand la petite oie viendra , nous courrons .")
+    assert said(clause(noun("ant", plural=True), "enter", "past",
+                       rest=[to("into", noun("castle"))]))[:2] == (
+        "the ants went into the castle .", "les fourmis sont entrées dans le château .")
+    assert said(clause(noun("mouse"), "love", obj=noun("cheese", ""))) == (
+        "the mouse loves cheese .", "la souris aime le fromage .", "0-0 1-1 2-2 3-3 3-4 4-5")
+
+
+def test_two_owners_and_a_mixed_pair(maker, said):
     """A pair is masculine unless both are feminine; their is leur before one, leurs before many."""
     pair = maker.both(maker.noun_phrase("goose"), maker.noun_phrase("fox"))
     tree = maker.noun_phrase("tree", owner=pair, adjectives=["beautiful"])
-    pair = maker.both(maker.noun_phrase("goose"), maker.noun_phrase("fox"))
-    assert maker.columns(*maker.finish(maker.clause(
-        pair, "come", "past", rest=[maker.prepositional("to", tree)])))[:2] == (
+    assert said(maker.clause(pair, "come", "past", rest=[maker.prepositional("to", tree)]))[:2] == (
         "the goose and the fox came to their beautiful tree .",
         "l' oie et le renard sont venus à leur bel arbre .")
     both = maker.both(maker.noun_phrase("goose"), maker.noun_phrase("ant"))
-    assert maker.columns(*maker.finish(maker.clause(both, "rest", "past")))[1] == (
-        "l' oie et la fourmi se sont reposées .")
+    assert said(maker.clause(both, "rest", "past"))[1] == "l' oie et la fourmi se sont reposées ."
+
+
+def test_what_makes_sense(maker):
+    """The table of who does what to whom, by a few cases."""
+    noun = {name: maker.NOUN[name].tags for name in maker.NOUN}
+    for verb, actor, obj, sense in (
+            ("eat", "wolf", "lamb", True), ("eat", "wolf", "swallow", True),
+            ("eat", "lamb", "wolf", False), ("eat", "lamb", "meat", False),
+            ("eat", "king", "hat", False), ("drink", "dog", "wine", False),
+            ("sing", "river", None, False), ("sing", "crow", None, True),
+            ("fly", "horse", None, False), ("catch", "mouse", "cat", False)):
+        assert maker.sensible(verb, noun[actor], noun[obj] if obj else None) == sense, (verb, actor)
 
 
 # The story that is learned by heart

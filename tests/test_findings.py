@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from conftest import CHAR, LANGUAGE, LESSONS, ROOT, TRANSLATION, module, run_lesson
+from conftest import FABLES, LANGUAGE, LESSONS, ROOT, TRANSLATION, WORD, module, read, run_lesson
 import trigram
 from trigram import trigram_nats
 
@@ -23,12 +23,10 @@ def trained(tmp_path_factory):
     return get
 
 
-def split(lesson):
+def split(name):
     """The default data as the lesson splits it -> train ids, valid ids, vocabulary size."""
-    text, held_out = lesson.read_data("", "")
-    tokens = lesson.tokenize(text)
-    vocab = lesson.build_vocab(tokens, {key: row[0] for key, row in lesson.SETTINGS.items()})
-    return lesson.encode(tokens, vocab), lesson.encode_held_out(held_out, vocab), len(vocab)
+    vocab, ids, valid = read(name, FABLES, "")
+    return ids, valid, len(vocab)
 
 
 @pytest.mark.slow
@@ -36,14 +34,14 @@ def split(lesson):
 def test_a_default_run_beats_the_trigram(name, trained):
     lesson = module(name)
     folder, output = trained(name)
-    figure = float(re.search(r"best held-out score: ([\d.]+)", output).group(1))
-    trigram = lesson.score(trigram_nats(*split(lesson)))
+    figure = float(re.search(r"best held-out score: (?:perplexity )?([\d.]+)", output).group(1))
+    trigram = lesson.score(trigram_nats(*split(name)))
     print(f"{name}: {figure:.3f} {lesson.UNIT}, trigram {trigram:.3f}")
     assert figure < trigram
-    params, _, settings = lesson.load(folder / "out" / f"{name}.npz")
-    _, valid, _ = split(lesson)
-    nats = lesson.evaluate(params, valid, settings["seq_len"])
-    assert lesson.score(nats) == pytest.approx(figure, abs=6e-4)
+    params, vocab, settings = lesson.load(folder / "out" / f"{name}.npz")
+    _, valid, V = split(name)
+    nats = lesson.evaluate(params, valid, settings["batch"] * settings["seq_len"])
+    assert lesson.score(nats) == pytest.approx(figure, abs=6e-3 if name in WORD else 6e-4) and len(vocab) == V
 
 
 @pytest.mark.slow
@@ -63,7 +61,7 @@ def test_memory_of_a_default_run(name, tmp_path):
 def test_recurrence_is_what_helps():
     """The same network without its recurrence (Wh held at zero) is at least 0.2 bits worse."""
     lesson = module("char_rnn")
-    train, valid, V = split(lesson)
+    train, valid, V = split("char_rnn")
     scores = []
     for cut in (False, True):
         params = lesson.init_params(V, 128, np.random.default_rng(0))
@@ -84,6 +82,31 @@ def test_recurrence_is_what_helps():
     assert scores[1] - scores[0] >= 0.2
 
 
+@pytest.mark.slow
+def test_the_product_of_mean_stretches_follows_the_gradient(trained):
+    """And that of the largest ones does not: it is a bound, many times too large."""
+    lesson = module("char_rnn")
+    params, _, _ = lesson.load(trained("char_rnn")[0] / "out" / "char_rnn.npz")
+    _, valid, _ = split("char_rnn")
+    norms, products = np.median(lesson.gradient_by_lag(params, valid), axis=2)
+    print("gradient and product at lags 0, 20, 40, 60:", norms[:80:20], products[:80:20])
+    assert norms[40] < norms[0] / 100 and np.abs(np.log(products[:41] / norms[:41])).max() < math.log(5)
+    states = [lesson.init_state(len(params["Wh"]), 1)]
+    for x in valid[:90]:
+        states.append(lesson.predict(params, x[None], states[-1])[1])
+    largest = [np.linalg.norm(params["Wh"].T * (1 - h[:, 0]**2), 2) for h in states[-40:]]
+    print(f"product of 40 largest singular values: {np.prod(largest):.0e}")
+    assert np.prod(largest) > 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["char_lstm", "char_gru"])
+def test_a_unit_tells_whether_we_are_inside_quotation_marks(name, trained):
+    found = dict(re.findall(r"tells: (.*) \(correlation ([\d.]+)\)", trained(name)[1]))
+    print(name, found)
+    assert float(found["inside quotation marks"]) > 0.4
+
+
 def test_trigram_on_a_text_with_known_answer():
     """A cycle of three letters is certain given the two before; random letters are not."""
     cycle = np.array([0, 1, 2] * 300)
@@ -96,9 +119,9 @@ def test_trigram_on_a_text_with_known_answer():
 
 def held_out(lesson, folder):
     """A trained translation lesson's parameters, vocabulary, held-out pairs and ids."""
-    info, arrays = lesson.restore(folder / "out" / f"{lesson.LESSON}.npz")
-    _, pairs = lesson.read_data(info["settings"])
-    return arrays["best"], info["vocab"], pairs, lesson.encode_pairs(pairs, info["vocab"], info["V_out"])
+    run = lesson.restore(folder / "out" / f"{lesson.LESSON}.npz")
+    _, pairs = lesson.read_data(run["settings"])
+    return run["best"], run["vocab"], pairs, lesson.encode_pairs(pairs, run["vocab"], run["V_out"])
 
 
 def accuracy(lesson, params, ids):
@@ -114,16 +137,23 @@ def accuracy(lesson, params, ids):
     return right / total
 
 
+def best_error(lesson, pairs):
+    """The alignment error rate of links that are all true where every target word must have exactly one."""
+    links = [lesson.read_links(pair) for pair in pairs]
+    right = sum(len({t for _, t in true}) for true in links)
+    return 1 - 2 * right / (sum(len(target) for _, target, _ in pairs) + sum(map(len, links)))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["bahdanau", "luong"])
 def test_attention_translates_and_aligns(name, trained):
     lesson = module(name)
     folder, output = trained(name)
     exact = float(re.search(r"held-out, beam \d+: BLEU [\d.]+, exact match ([\d.]+)", output).group(1))
-    error, diagonal, best = map(float, re.search(
-        r"alignment error rate ([\d.]+) \(of a diagonal ([\d.]+), of the best .*?([\d.]+)\)",
-        output).groups())
-    params, _, _, ids = held_out(lesson, folder)
+    error, diagonal = map(float, re.search(
+        r"alignment error rate ([\d.]+) \(of a diagonal ([\d.]+)\)", output).groups())
+    params, _, pairs, ids = held_out(lesson, folder)
+    best = best_error(lesson, pairs)
     longest = sorted(ids, key=lambda pair: len(pair[0]))[-len(ids) // 5:]
     whole, long = accuracy(lesson, params, ids), accuracy(lesson, params, longest)
     print(f"{name}: exact {exact} %, token accuracy {whole:.4f}, longest fifth {long:.4f}, AER {error}")
@@ -146,7 +176,7 @@ def test_the_bottleneck(name, trained):
 def test_a_wider_beam_finds_better_scores_on_average(name, trained):
     lesson = module(name)
     params, _, _, ids = held_out(lesson, trained(name)[0])
-    means = [np.mean([score for _, score, _ in lesson.translate_ids(params, [s for s, _ in ids[:200]], beam)])
+    means = [np.mean([score for _, score, _ in lesson.translate_ids(params, [s for s, _ in ids[:200]], beam, 100)])
              for beam in (1, 2, 5)]
     print(name, means)
     assert means[0] <= means[1] + 1e-6 and means[1] <= means[2] + 1e-6      # float32 rounding
@@ -156,8 +186,9 @@ def test_a_wider_beam_finds_better_scores_on_average(name, trained):
 @pytest.mark.parametrize("name", TRANSLATION)
 def test_the_crow_is_learned_by_heart(name, tmp_path):
     done = run_lesson(name, "--data", ROOT / "data" / "crow.txt", "--steps", 400, cwd=tmp_path, threads=None)
-    outputs = re.findall(r"Output:    (.*)\nReference: (.*)\n", done.stdout)
-    assert len(outputs) == 35 and sum(got == want for got, want in outputs) >= 33
+    exact = float(re.search(r"exact match ([\d.]+) %\n", done.stdout).group(1))
+    print(name, exact)
+    assert exact >= 100 * 33 / 35
 
 
 def test_trigram_probabilities_by_hand():
