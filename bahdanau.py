@@ -5,7 +5,7 @@ encoder keeps an annotation of every word, and for each word that it writes the 
 those that matter now: attention. Where it looks is learned; it turns out to be the word that it
 translates, though nobody told the network which word belongs to which.
 
-    python bahdanau.py                                        learn 21,000 sentences: 4 min
+    python bahdanau.py                                        learn 21,000 sentences: 5 min
     python bahdanau.py --load out/bahdanau.npz --prompt "i love you ."         translate a sentence
     python bahdanau.py --load out/bahdanau.npz --prompt - < sentences.txt      or one in each line
     python bahdanau.py --data pairs.tsv --min-count 2         your own: sentence, tab, translation
