@@ -18,7 +18,7 @@ The first command ends with lines like these (BLEU: what it shares with the refe
 
 Same as seq2seq.py: the GRU, the readout, masks, teacher forcing, beam search, BLEU.
 New here: an encoder in both directions; attention, and the gradient through it; the alignment.
-The network and its equations stand above section 2.
+The network and its equations begin section 2.
 """
 # /// script
 # requires-python = ">=3.10"
@@ -107,7 +107,7 @@ def detokenize(tokens, split="words"):
 
 
 def read_pairs(path, max_length, split):
-    """Return the pairs of a file: (source tokens, target tokens, third column as it is).
+    """Return the pairs of a file: (source tokens, target tokens, third column, for links).
     In a text without tabs every line is answered by the next one. What is left out is printed.
     """
     lines = [(n, line.split("\t")) for n, line in enumerate(read_text(path).split("\n"), 1)
@@ -131,7 +131,8 @@ def read_pairs(path, max_length, split):
         elif max(len(source), len(target)) > max_length:
             long += 1
         else:
-            # Links between words count the blanks: they hold only if the tokens are just the same.
+            # Links such as 2-1, source word 2 to target word 1 from 0 on, count what stands between
+            # blanks. Unless these are just our tokens, the links cannot be used.
             same = row[0].lower().split() == [*source] and row[1].lower().split() == [*target]
             third = row[2].strip() if len(row) > 2 else ""
             pairs.append((source, target, third if same else third and "?"))
@@ -143,6 +144,17 @@ def read_pairs(path, max_length, split):
         raise BadInput(f"{path}: {len(pairs):,} usable pairs in {len(lines):,} lines; each needs a "
                        "sentence, a tab and its translation, of --max-length or less")
     return pairs
+
+
+# Links tell which words belong to each other. Nothing is learned from them: they only score.
+def read_links(pair):
+    """Return the links of a pair's third column, such as 0-0 2-1, as a set, or None if it has none,
+    or if they lead beyond the sentences: then these were split in another way.
+    """
+    links = [tuple(map(int, link.split("-"))) for link in pair[2].split()
+             if re.fullmatch(r"\d{1,4}-\d{1,4}", link)]
+    return set(links) if links and len(links) == len(pair[2].split()) and all(
+        s < len(pair[0]) and t < len(pair[1]) for s, t in links) else None
 
 
 def read_data(flags):
@@ -177,6 +189,12 @@ def build_vocab(pairs, min_count):
     return vocab + sorted(source - target, key=lambda word: (-counts[0][word], word)), len(vocab)
 
 
+# A pair as ids, and what is done with its two sides:
+#   source   the cat sleeps <eos>         the encoder reads it
+#   target   <bos> le chat dort <eos>     the decoder reads   <bos> le   chat dort
+#                                         and is to say       le    chat dort <eos>
+# What it reads and what it is to say are the same words, shifted by one. <bos> is there to begin
+# with. <eos> has to be learned like a word, or a translation would never end.
 def encode_pairs(pairs, vocab, V_out):
     """Return the pairs as pairs of id tuples: source + <eos>, <bos> + target + <eos>."""
     index = {word: i for i, word in enumerate(vocab)}
@@ -186,6 +204,9 @@ def encode_pairs(pairs, vocab, V_out):
             for source, target, _ in pairs]
 
 
+# The sentences of a batch have different lengths, but an array has only one. So the shorter ones
+# are filled up with <pad>. Section 2 keeps padding out of the state of the encoder and out of the
+# loss, so that a sentence is translated alone just as in a batch.
 def pad(sentences):
     """Return sentences of ids as one array (longest, B), a column for each, <pad> at their ends."""
     ids = np.full((max(map(len, sentences)), len(sentences)), PAD, dtype=np.intp)
@@ -210,20 +231,21 @@ def batches(ids, size, rng=None):
 
 
 # %% 2. Forward
-#   encoder       -> f[1] -> f[2] -> ... -> f[S]           forward, f, and backward, b: each
-#                     |       |               |              annotation h[j] = [f[j]; b[j]] knows
-#                 <- b[1] <- b[2] <- ... <- b[S] <-          its word and both sides of it
-#                     |       |               |
-#                   weight  weight  ...     weight           of every word, anew at each step i:
-#                      \______ | ____________/              where to look
-#                           context[i]
-#                          /          \
-#   decoder  ... -> s[i] ->  next step -> ...   s[i] asks for context[i]; context[i] is read with
-#                     \      /                  the next word by s[i+1]
-#   readout            p[i]                     from s[i], context[i], and the word before
+#   encoder    -> f[1] -> f[2] -> ... -> f[S]           forward, f, and backward, b: an annotation
+#              <- b[1] <- b[2] <- ... <- b[S] <-        h[j] = [f[j]; b[j]] knows the whole
+#                  |       |              |             sentence, and word j best
+#               weight  weight   ...   weight           of every word, anew at each step i
+#                   \______|______________/
+#                      context[i]                       the annotations, weighted and added up
 #
-#   f[j] = gru(Wh_fwd, Wx_fwd @ E[x[j]] + b_fwd, f[j-1])      j = 1 .. S
-#   b[j] = gru(Wh_bwd, Wx_bwd @ E[x[j]] + b_bwd, b[j+1])      j = S .. 1
+#   decoder    ... -> s[i] -------------------> s[i+1] -> ...      s[i] has read y[i-1]
+#                      |  \                       |
+#                      |   asks for context[i] ---+                s[i+1] reads it, and y[i]
+#                      |             |
+#   readout            +---> p[i] <--+                             of y[i], from both, and y[i-1]
+#
+#   f[j] = gru(Wh_fwd, Wx_fwd @ E[x[j]] + b_fwd, f[j-1])      j = 1 .. S, from f[0] = 0
+#   b[j] = gru(Wh_bwd, Wx_bwd @ E[x[j]] + b_bwd, b[j+1])      j = S .. 1, from b[S+1] = 0
 #   h[j] = [f[j]; b[j]],   key[j] = Ua @ h[j]                 annotations and keys, made once
 #   s[0] = tanh(Ws @ b[1]),   context[0] = 0
 #   s[i] = gru(Wh_dec, Wx_dec @ E[y[i-1]] + Wc_dec @ context[i-1] + b_dec, s[i-1])      i = 1 .. T
@@ -233,22 +255,26 @@ def batches(ids, size, rng=None):
 #   p[i] = softmax(Wy @ max(wide[0::2], wide[1::2]) + by)     maxout
 #   loss = mean of -log p[i][y[i]] over all words of the translations, <eos> counted
 #
-#   With a context that is always the same it would be seq2seq.py, says the paper.
+#   The paper is Bahdanau, Cho & Bengio 2015. With a context that is always the same, it says, this
+#   is an encoder-decoder as in seq2seq.py.
 #   Which state asks? Appendix A.2.2 prints s[i-1] in the attention and in the readout, a state that
 #   has not read the word before; equation 4 prints s[i] in the readout; in the authors' program
 #   both read s[i], as here: with s[i-1] the attention would not know what has just been said.
 #
-#   gru(Wh, a, h):   r, z = sigmoid(a[rz] + Wh[rz] @ h)        reset and update gate
-#                    n    = tanh(a[n] + Wh[n] @ (r * h))       the new content
+#   gru(Wh, a, h):   r, z = sigmoid(a[rz] + Wh[rz] @ h)        reset and update gate: rows to 2H
+#                    n    = tanh(a[n] + Wh[n] @ (r * h))       the new content: the last H rows
 #                    (1 - z) * h + z * n                       z lets it in
+#   Each gate is a number between 0 and 1 for every unit. Where z is near 0, a unit remembers; where
+#   it is near 1, it takes over the new content. r tells which units the new content may look at.
 #   (Cho et al. print z the other way round: it keeps. That is the same function, with z renamed;
-#   both authors' programs have it as here. char_gru.py and word_gru.py tell more of GRUs.)
+#   their program and Bahdanau's have it as here. char_gru.py and word_gru.py tell more of GRUs.)
 #
 #   B sentences in a batch, one column for each    S, T  longest source and target, <eos> counted
-#   V words, V_out of them in translations    D numbers in a vector    H units    M = H / 2, up
-#   N = T * B: the columns of all steps side by side, those of step 1 first
+#   V words, V_out of them in translations    D numbers in a vector    H units    M = H / 2
+#   N = T * B or S * B: the columns of all steps side by side, those of step 1 first
 #   E (V, D)    Wx_* (3H, D)   Wh_* (3H, H)   b_* (3H, 1)   Wc_dec (3H, 2H)   Ws, Wa (H, H)
-#   Ua (H, 2H)   va (1, H)   Oh (2M, H)   Oy (2M, D)   Oc (2M, 2H)   bo (2M, 1)   Wy (V_out, M)   by
+#   Ua (H, 2H)   va (1, H)   Oh (2M, H)   Oy (2M, D)   Oc (2M, 2H)   bo (2M, 1)   Wy (V_out, M)
+#   by (V_out, 1)
 #   d<name>  the gradient of the loss with respect to <name>, an array of the same shape
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), elementwise. Written with tanh it cannot overflow."""
@@ -261,8 +287,8 @@ def weight(rows, columns, rng):
 
 
 def gru_weight(H, rng):
-    """Return Wh (3H, H): for each gate the orthogonal matrix nearest to a random one.
-    An orthogonal matrix turns a vector and keeps its length, so nothing fades at the beginning.
+    """Return Wh (3H, H): for r, z and n the orthogonal matrix nearest to a random one. It turns a
+    vector and keeps its length, so that the matrices alone make nothing fade or grow.
     """
     u, _, v = np.linalg.svd(rng.normal(size=(3, H, H)))
     return (u @ v).reshape(3 * H, H)
@@ -311,8 +337,8 @@ def encode_direction(params, side, source, vectors):
     H = params["Wh_" + side].shape[1]
     a = params["Wx_" + side] @ vectors + params["b_" + side]            # of all steps at once
     # The mask. At padding the state must not move, or a sentence would be summed up differently
-    # beside a longer one. With -inf before the sigmoid z is exactly 0, so h = h_prev, and no
-    # gradient comes back from there either.
+    # beside a longer one. With -inf before the sigmoid z is exactly 0, so h = h_prev. On the way
+    # back the gradient passes such a step as it is, and leaves nothing in the weights.
     a[H:2 * H] += np.where(source.ravel() == PAD, -np.inf, 0)
     h, states, caches = np.zeros((H, B), a.dtype), [], []
     for a_t in np.split(a, S, axis=1):
@@ -323,7 +349,7 @@ def encode_direction(params, side, source, vectors):
 
 
 def readout(params, s, vectors, from_context):
-    """Take the states s (H, N), the words before (D, N), and what the context says (2M, N).
+    """Take the states s (H, N), the previous words (D, N), and what the context says (2M, N).
     Return the logits (V_out, N), and a cache. Maxout: of every two rows the larger one goes on, so
     a unit is as large as one of two linear functions, and can bend where they cross.
     """
@@ -336,7 +362,7 @@ def readout(params, s, vectors, from_context):
 
 
 def cross_entropy(logits, targets):
-    """Overwrite logits (V, N) with p; return -log p of the targets (N,), in nats (N,), and that p.
+    """Overwrite logits (V, N) with p. Return -log p of each target, in nats (N,), and p.
     With thousands of words this is the largest array of all, so nothing here makes a second one. A
     constant added to a column changes no p. We take the largest logit away: then exp cannot
     overflow, and the sum is at least 1, so its logarithm is right even where p rounds to 0.
@@ -397,10 +423,10 @@ def forward(params, source, target):
     logits, read = readout(params, s, vectors, params["Oc"] @ context)
     # No mask in the decoder: padding comes after all words, and there the loss has the weight 0.
     real = target[1:].ravel() != PAD
-    weights = real / real.sum(dtype=s.dtype)
+    shares = real / real.sum(dtype=s.dtype)         # of each word in the mean
     nats, p = cross_entropy(logits, target[1:].ravel())
-    return nats @ weights, (target, annotations, states[0], encoded, vectors, caches, looks,
-                            contexts, s, read, p, weights)
+    return nats @ shares, (target, annotations, states[0], encoded, vectors, caches, looks,
+                            contexts, s, read, p, shares)
 
 
 def start(params, source):
@@ -410,7 +436,7 @@ def start(params, source):
 
 
 def predict(params, memory, state, words):
-    """Read the words before (B,); return the logits of the next (V_out, B), the state, and the
+    """Read the previous words (B,); return the logits of the next (V_out, B), the state, and the
     weights of the attention (S, B).
     """
     (s, context), vectors = state, params["E"][words].T
@@ -421,17 +447,21 @@ def predict(params, memory, state, words):
 
 
 # %% 3. Backward
-# The loss is at the far end, and the first word of the source at the other. The gradient goes from
+# The loss is at one end, the first word of the source at the other. The gradient goes from
 # the words of the translation back through the decoder, and from every step of it, through the
 # attention, to all annotations at once. So the way back to a source word is short, however long
 # the sentence is. These are used in many places, and their gradients are sums of many parts:
 #
 #   s[i]           in the readout, in the attention, and in step i + 1
 #   context[i]     in the readout, and in step i + 1
-#   h[j], key[j]   at every step i
+#   h[j], key[j]   at every step i; b[1], a half of h[1], in s[0] too
 #   E              in both encoders, in the decoder, and in the readout (Oy)
 #
-# The attention, each line read from the last to the first; weights, e, u and dq are of step i:
+#   dcontext[i] = Oc.T @ dwide[i] + Wc_dec.T @ da[i+1]
+#   ds[i]       = Oh.T @ dwide[i] + Wa.T @ dq[i] + what step i + 1 gives back
+#
+# So step i + 1 is undone first, then the attention of step i, then step i. The attention, from its
+# last line to its first; weights, e, u and dq are of step i:
 #
 #   forward                             backward
 #   context = sum_j weights[j] h[j]     dweights[j] = h[j] . dcontext
@@ -444,13 +474,14 @@ def predict(params, memory, state, words):
 #                                       Wa.T @ dq goes to ds[i]
 #   key[j]  = Ua @ h[j]                 dUa = sum_j dkey[j] @ h[j].T      dh[j] += Ua.T @ dkey[j]
 #
-# Sums with += run over the steps i, for va, Wa, h and key are the same at all of them; sum_j runs
-# over the source. The last row is done once, after the loop. At padding weights[j] = 0, so de[j] is
-# 0 there. The softmax: weights[j] changes with e[j] by weights[j] (1 - weights[j]) and with another
-# e[k] by -weights[j] weights[k]; summed up, each word's gradient counts as far as it differs from
-# the weighted mean of all.
+# Sums with += run over the steps i, for va, Wa, h and key are the same at all of them, but the last
+# row is done once, after the loop; sum_j runs over the source. In the code dh[j] is dannotations,
+# and dpre of one step is its dkeys. At padding weights[j] = 0, so de[j] is 0 there. The softmax:
+# weights[j] changes with e[j] by weights[j] (1 - weights[j]) and with another e[k] by -weights[j]
+# weights[k]; summed up, each word's gradient counts as far as it differs from the weighted mean.
 #
-# For one step of the GRU, each line read from the last to the first:
+# For one step of the GRU. The table begins with what forward does last: read the forward column
+# from the bottom up, the backward column from the top down.
 #
 #   forward                                     backward
 #   h    = (1 - z) * h_prev + z * n             dz = dh * (n - h_prev)       dn = dh * z
@@ -462,8 +493,9 @@ def predict(params, memory, state, words):
 #
 # At padding z = 0: then dh_prev = dh, and all of da is exactly 0.
 #
-# At the output, nats = log(sum of exp(y)) - y[target], so dlogits = p - onehot(target), times the
-# weight of that word. Maxout: only the larger one of a pair moved the loss; it gets the gradient.
+# At the output, nats = log(sum of exp(logits)) - logits[target], so dlogits = p - onehot(target),
+# times the share of that word in the mean: 1 / the number of words, and 0 at padding. Maxout: only
+# the larger one of a pair moved the loss; it gets the gradient.
 # And the gradient of E is sparse, a pair of ids and their rows: see word_rnn.py.
 def step_backward(Wh, cache, dh):
     """Undo step: from the gradient of h (H, B) return that of a (3H, B) and that of h_prev."""
@@ -538,11 +570,11 @@ def readout_backward(params, dlogits, s, vectors, read):
     return grads, dwide, params["Oh"].T @ dwide, params["Oy"].T @ dwide
 
 
-def loss_backward(target, p, weights):
+def loss_backward(target, p, shares):
     """Return the gradient of the logits, made in the place of p."""
-    # forward: loss = the sum of weights * -log p[target]
+    # forward: loss = the sum of shares * -log p[target]
     p[target[1:].ravel(), np.arange(p.shape[1])] -= 1
-    p *= weights
+    p *= shares
     return p
 
 
@@ -556,11 +588,11 @@ def sum_rows(ids, rows):
 def backward(params, cache):
     """Return the gradients of the loss, a dict; that of E as (ids, rows). It uses up the cache."""
     (target, annotations, s0, encoded, vectors, caches, looks, contexts, s, read, p,
-     weights) = cache
+     shares) = cache
     source, source_vectors, b1, fwd_caches, bwd_caches = encoded
     T, H = len(target) - 1, len(s)
     # forward: logits = readout(s, vectors, Oc @ context)
-    grads, dwide, ds, dvectors = readout_backward(params, loss_backward(target, p, weights), s,
+    grads, dwide, ds, dvectors = readout_backward(params, loss_backward(target, p, shares), s,
                                                   vectors, read)
     grads["Oc"] = dwide @ np.concatenate(contexts[1:], axis=1).T
     dcontexts = np.split(params["Oc"].T @ dwide, T, axis=1)
@@ -602,7 +634,7 @@ def backward(params, cache):
 # Move one number a little, up and down, and run forward both times: the difference of the two
 # losses, divided by the distance, must be its gradient. If a check fails although backward is
 # right, the usual cause is float32, too small a move, or a tie: where the two of a maxout pair are
-# equal there is no gradient. The three sentences have different lengths, and words that repeat.
+# equal there is no derivative. The three sentences have different lengths, and words that repeat.
 def check_gradients(entries=6, distance=1e-5):
     """Compare backward with such differences on a toy network; print and return the largest error,
     relative to the largest gradient of the same array. It must be below 1e-6.
@@ -619,7 +651,7 @@ def check_gradients(entries=6, distance=1e-5):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):
+            for array[place] in (value - distance, value + distance, value):     # the old one last
                 losses.append(forward(params, *batch)[0])
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
@@ -630,9 +662,11 @@ def check_gradients(entries=6, distance=1e-5):
 
 # %% 5. Optimizer
 # Adam divides every entry of the gradient by its usual size, sqrt(v), so that every entry moves by
-# about lr a step. The sparse gradient of E moves the rows that occurred, and nothing else; each row
-# counts its own steps, so that a word that first occurs late begins like all others. Clipping
-# scales all gradients by one factor where their global norm is too large. word_rnn.py tells more.
+# about lr a step. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from batch to batch,
+# and near 0 where it changes it: so the steady entries make whole steps, and the noisy ones wait
+# until it is clear where to go. The sparse gradient of E moves the rows that occurred, and nothing
+# else; each row counts its own steps, so that a word that first occurs late begins like all others.
+# Clipping scales all gradients by one factor where their norm is too large (word_rnn.py has more).
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
     m is a running mean of the gradient, v of its square. Both begin at zero, so after t steps their
@@ -668,7 +702,7 @@ class Adam:
 
 
 def clip_gradients(grads, max_norm):
-    """Scale the gradients, in place, to a global norm of max_norm at most; return that before."""
+    """Scale the gradients, in place, to a global norm of max_norm at most; return the old norm."""
     arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
     norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
     if norm > max_norm:
@@ -682,17 +716,18 @@ def clip_gradients(grads, max_norm):
 # a first mistake it is in a situation that training never showed: exposure bias, one reason why
 # long sentences are harder. Greedy search takes the likeliest word each time, and cannot take it
 # back. Beam search follows several beginnings at once, the hypotheses, and keeps those that are
-# likeliest as a whole. Of "the lambs will often speak to this black dog ." a default run of
+# likeliest as a whole. For "the lambs will often speak to this black dog ." a default run of
 # seq2seq.py says, greedily, "les agneaux parleront souvent souvent notre chien .", with a log p of
 # -0.37 per word; a beam of two finds "les agneaux parleront souvent a ce chien noir .", -0.16
 # (accents left out): it has kept the less likely word after "souvent".
 def beam_search(params, source, beam, limit):
     """Search translations of source ids (S, B), at most `limit` words long.
     Return for each sentence its ids, its mean log p per word, and its attention (T, S) or None.
-
     Every sentence has `beam` hypotheses. In each step all their continuations compete, and the best
     stay. One that ends in <eos> is finished and gives up its place. The best of all is the one with
-    the highest log p per word, since log p alone would favour short ones.
+    the highest log p per word, since log p alone would favour short ones. All are columns of one
+    batch, hypothesis k of sentence b is column b * beam + k. Several new ones may continue the same
+    old one, so the states are picked by their parents.
     """
     B = source.shape[1]
     memory, state = start(params, np.repeat(source, beam, axis=1))      # column b * beam + k
@@ -741,7 +776,7 @@ def translate_ids(params, sources, beam, size):
 
 def spell(ids, vocab, sentence, attention):
     """Return the words of a translation, without <eos>. Where it says <unk>, take the source word
-    that it looks at most, a name perhaps (Luong et al. 2015).
+    with the largest weight at that step, a name perhaps (Luong et al. 2015).
     """
     looked = attention[:, :len(sentence)].argmax(axis=1)
     return [sentence[j] if i == UNK else vocab[i] for i, j in zip(ids, looked) if i != EOS]
@@ -760,6 +795,10 @@ def translate(params, vocab, sentence, beam):
 # reference too, each at most as often as there. The counts are summed over all sentences, for a
 # single one often has no four in a row right. The four precisions are averaged geometrically, and
 # translations that are shorter than their references pay a penalty (Papineni et al. 2002).
+#
+# If the reference is "le chat dort dans le lit", then "le chat dort sur le lit" has five of its six
+# words right, three of its five pairs, one of its four triples, and none of its three fours. Of
+# this one sentence the BLEU would be 0; of a thousand sentences each count is a sum.
 def bleu(candidates, references):
     """Return the BLEU of tuples of tokens, 0 to 100; for each there is a list of references."""
     right, total, length, wanted = np.zeros(4), np.zeros(4), 0, 0
@@ -779,13 +818,40 @@ def bleu(candidates, references):
     return 100 * penalty * math.exp(np.log(right / total).mean())
 
 
+# Where does the decoder look? We let it read the true translation and keep the weights. Each target
+# word is linked to the source word with the largest weight, and this compared with the true links.
+# The alignment error rate (Och & Ney 2003) is 1 - 2 |A and S| / (|A| + |S|), A the links found, S
+# the true ones: 0 is perfect.
+def forced_attention(params, source, target):
+    """Return the weights (T, S, B) while the target (T + 1, B) is read."""
+    memory, state = start(params, source)
+    rows = []
+    for words in target[:-1]:
+        _, state, weights = predict(params, memory, state, words)
+        rows.append(weights)
+    return np.array(rows)
+
+
+def alignment_error(guessed, true):
+    """Return the alignment error rate of lists of sets of links (source, target), nan of none."""
+    both, count = sum(map(len, map(set.__and__, guessed, true))), sum(map(len, guessed + true))
+    return 1 - 2 * both / count if count else math.nan
+
+
 # %% 7. Learning
+# One pass over all pairs is an epoch; each has another order. The learning rate falls to zero over
+# the run: long steps at first, to get there, and short ones at the end, or the last few batches
+# would shake what all have taught. Now and then held-out pairs are scored, from which nothing is
+# learned. While the loss of the training pairs goes on falling, theirs may rise again, for the
+# network begins to know its sentences by heart: overfitting. So the parameters with the lowest
+# held-out loss are kept, and it is they that translate in the end, as after early stopping.
 def evaluate(params, ids, size):
     """Return the mean nats per target word over pairs of ids, `size` pairs at a time."""
     total, count = 0.0, 0
     for part in batches(ids, size):
         source, target = pad([ids[i][0] for i in part]), pad([ids[i][1] for i in part])
         tokens = int((target[1:] != PAD).sum())
+        # a batch counts by its number of words, or short sentences would count for more
         total, count = total + float(forward(params, source, target)[0]) * tokens, count + tokens
     return total / count
 
@@ -809,6 +875,17 @@ def measure(params, vocab, pairs, beam, size):
     return bleu(words, list(references.values())), 100 * exact, rows
 
 
+# Long sentences are the hard ones, so quality is also told for each length.
+def by_length(rows):
+    """Group rows of measure into fifths by source length: mean length, BLEU, exact match in %."""
+    rows = sorted(rows, key=lambda row: len(row[0]))
+    fifths = np.array_split(range(len(rows)), min(5, len(rows)))
+    parts = [[rows[i] for i in part] for part in fifths]
+    return np.array([(np.mean([len(source) for source, _, _ in part]),
+                      bleu([got for _, got, _ in part], [want for _, _, want in part]),
+                      100 * np.mean([got in want for _, got, want in part])) for part in parts])
+
+
 def learn(run, pairs, held_out):
     """Train run["params"] on the pairs, up to the planned steps; yield after every step.
     `run` is a dict of all that training changes: parameters, the best of them so far, Adam's m and
@@ -820,7 +897,7 @@ def learn(run, pairs, held_out):
     adam = Adam(params)
     adam.m, adam.v, adam.rows_t, adam.t = *map(run.get, ("m", "v", "rows_t")), len(run["losses"])
     ids, valid = (encode_pairs(part, run["vocab"], len(params["Wy"])) for part in (pairs, held_out))
-    epoch, per_epoch = None, -(-len(ids) // size)
+    epoch, per_epoch = None, -(-len(ids) // size)           # divided, and rounded up
     for done in range(len(run["losses"]), settings["steps"]):
         if epoch != done // per_epoch:          # a new pass over the pairs, in a new order
             epoch = done // per_epoch
@@ -851,36 +928,6 @@ def learn(run, pairs, held_out):
 # ---- The lesson ends here. What follows looks inside the trained network and keeps house. ----
 
 # %% 8. Looking inside
-# Where does the decoder look? We let it read the true translation and keep the weights. Each target
-# word is linked to the source word that it looks at most, and compared with the true links of the
-# pair. The alignment error rate (Och & Ney 2003) is 1 - 2 |A and S| / (|A| + |S|), A the links
-# found, S the true ones: 0 is perfect.
-def forced_attention(params, source, target):
-    """Return the weights (T, S, B) while the target (T + 1, B) is read."""
-    memory, state = start(params, source)
-    rows = []
-    for words in target[:-1]:
-        _, state, weights = predict(params, memory, state, words)
-        rows.append(weights)
-    return np.array(rows)
-
-
-def alignment_error(guessed, true):
-    """Return the alignment error rate of lists of sets of links (source, target), nan of none."""
-    both, count = sum(map(len, map(set.__and__, guessed, true))), sum(map(len, guessed + true))
-    return 1 - 2 * both / count if count else math.nan
-
-
-def read_links(pair):
-    """Return the links of a pair's third column, such as 0-0 2-1, as a set, or None if it has none,
-    or if they lead beyond the sentences: then these were split in another way.
-    """
-    links = [tuple(map(int, link.split("-"))) for link in pair[2].split()
-             if re.fullmatch(r"\d{1,4}-\d{1,4}", link)]
-    return set(links) if links and len(links) == len(pair[2].split()) and all(
-        s < len(pair[0]) and t < len(pair[1]) for s, t in links) else None
-
-
 def print_alignment(params, pairs, ids, size):
     """Print the alignment error rate, and that of the diagonal: word t to the one at its height."""
     true, guessed, diagonal = [], [], []
@@ -912,16 +959,6 @@ def plot_alignment(axes, params, pair, ids):
     axes.set_xticks(range(len(across)), across, rotation=60, ha="right", parse_math=False)
     axes.set_yticks(range(len(down)), down, parse_math=False)
     axes.set(title="Where it looks" + " (circles: true links)" * bool(links))
-
-
-def by_length(rows):
-    """Group rows of measure into fifths by source length: mean length, BLEU, exact match in %."""
-    rows = sorted(rows, key=lambda row: len(row[0]))
-    fifths = np.array_split(range(len(rows)), min(5, len(rows)))
-    parts = [[rows[i] for i in part] for part in fifths]
-    return np.array([(np.mean([len(source) for source, _, _ in part]),
-                      bleu([got for _, got, _ in part], [want for _, _, want in part]),
-                      100 * np.mean([got in want for _, got, want in part])) for part in parts])
 
 
 def plot_learning(left, right, run, fifths):
@@ -978,8 +1015,9 @@ SETTINGS = {  # flag: (default, least value, what it is and which way to turn it
     "init": (None, None, "checkpoint to begin a new run from: fine-tuning on other pairs"),
     "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
 }
-SIZES = ["embed", "hidden"]                     # what a checkpoint fixes for --init;
-FIXED = [*SIZES, "batch", "split", "min_count", "max_length"]           # for --load
+CHOICES = {"split": ["words", "spaces"]}
+# What a checkpoint fixes for --load, and the first two of them for --init as well.
+FIXED = ["embed", "hidden", "batch", "split", "min_count", "max_length"]
 GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
 
 
@@ -997,7 +1035,7 @@ def restore(path):
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
             run = json.loads(str(file[LESSON])) | {"rows_t": file["rows_t"]}
-            sizes = map(run["settings"].get, SIZES)
+            sizes = map(run["settings"].get, FIXED[:2])
             want = init_params(len(run["vocab"]), run["V_out"], *sizes, np.random.default_rng(0))
             for group in GROUPS:
                 run[group] = {name: file[f"{group}/{name}"] for name in want}
@@ -1022,19 +1060,18 @@ def read_flags(argv):
     parser.error = fail
     for name, (default, _, text) in SETTINGS.items():
         parser.add_argument("--" + name.replace("_", "-"), help=f"{text} (default: {default})",
-                            default=default, type=str if default is None else type(default))
+                            default=default, type=str if default is None else type(default),
+                            choices=CHOICES.get(name))
     flags, start = vars(parser.parse_args(argv)), None
     for name, (default, least, _) in SETTINGS.items():
         # Only the prompt, whose default is empty, may be empty.
         if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
             fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
-    if flags["split"] not in ("words", "spaces"):
-        fail("--split is words or spaces")
     if flags["load"] or flags["init"]:
         start = restore(flags["load"] or flags["init"])
-        saved, fixed = start["settings"], FIXED if flags["load"] else SIZES
+        saved, fixed = start["settings"], FIXED if flags["load"] else FIXED[:2]
         parser.set_defaults(**{name: saved[name] for name in (saved if flags["load"] else
-                                                            [*SIZES, "split"])})
+                                                            [*FIXED[:2], "split"])})
         flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
         for name in fixed:
             if flags[name] != saved[name]:
@@ -1063,8 +1100,8 @@ def train(run, pairs, held_out, path):
         if scored:
             if "saved" not in run and path.exists():
                 print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
-            save(path, run | {"saved": True})
             run["saved"] = True
+            save(path, run)
             (done, mean, nats, points), seconds = run["scores"][-1], time.time() - started
             print(f"step {done:>5} of {settings['steps']}  training {mean:.3f}  held out "
                   f"{nats:.3f}  BLEU {points:5.1f}  gradient norm {norm:.2f}  "
@@ -1089,7 +1126,8 @@ def work(argv):
             vocab, V_out = (start["vocab"], start["V_out"]) if start else build_vocab(
                 pairs, flags["min_count"])
             params = start["best"] if start else init_params(
-                len(vocab), V_out, *map(flags.get, SIZES), np.random.default_rng(flags["seed"]))
+                len(vocab), V_out, flags["embed"], flags["hidden"],
+                np.random.default_rng(flags["seed"]))
             run = {"params": params, "best": params, "m": Adam(params).m, "v": Adam(params).v,
                    "rows_t": Adam(params).rows_t, "vocab": vocab, "V_out": V_out, "losses": [],
                    "scores": [], "best_nats": math.inf, "examples": held_out[:5]}
@@ -1100,7 +1138,8 @@ def work(argv):
               f"score, vocabulary of {len(run['vocab']):,}, {run['V_out']:,} of it for output, "
               f"{sum(param.size for param in run['params'].values()):,} parameters")
         if run["V_out"] > 30_000:
-            print("so many output words are slow, and most are rare: raise --min-count")
+            print(f"so many output words are slow; --min-count {flags['min_count'] + 1} leaves "
+                  f"{build_vocab(pairs, flags['min_count'] + 1)[1]:,}")
         if not check_gradients() < 1e-6:
             raise BadInput("backward does not give the gradients of forward; mend it first")
         seen, heard = (np.concatenate([target[1:] for _, target in encode_pairs(

@@ -353,7 +353,7 @@ class Adam:
 
 
 def clip_gradients(grads, max_norm):
-    """Scale the gradients, in place, to a global norm of max_norm at most; return that before."""
+    """Scale the gradients, in place, to a global norm of max_norm at most; return the old norm."""
     norm = math.sqrt(sum(float(np.vdot(grad, grad)) for grad in grads.values()))
     if norm > max_norm:
         for grad in grads.values():

@@ -382,7 +382,7 @@ class Adam:
 # them all by the same factor, and the direction stays (Pascanu et al. 2013, Algorithm 1). To clip
 # every entry, or every array, by itself would change their proportions, and so the direction.
 def clip_gradients(grads, max_norm):
-    """Scale the gradients, in place, to a global norm of max_norm at most; return that before."""
+    """Scale the gradients, in place, to a global norm of max_norm at most; return the old norm."""
     norm = math.sqrt(sum(float(np.vdot(grad, grad)) for grad in grads.values()))
     if norm > max_norm:
         for grad in grads.values():

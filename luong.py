@@ -2,7 +2,7 @@
 
 The decoder looks back at the source for each word that it writes. In bahdanau.py the recurrence has
 to wait for what it sees. Here the decoder runs first, as an LSTM by itself, and attention comes
-after it: so all words of the translation can look at the source at once, in one product.
+after it: in training all words of the translation look at the source at once, in one product.
 
     python luong.py                                        learn 21,000 sentences: 3 min
     python luong.py --load out/luong.npz --prompt "i love you ."         translate a sentence
@@ -17,7 +17,7 @@ The first command ends with lines like these (BLEU: what it shares with the refe
 
 Same as bahdanau.py: sentences, the softmax over the source, beam search, BLEU, the alignment.
 New here: the LSTM on both sides, and no bridge between them; the source is read from its end; three
-scores, and attention after the loop. The network and its equations stand above section 2.
+scores, and attention after the loop. The network and its equations begin section 2.
 """
 # /// script
 # requires-python = ">=3.10"
@@ -106,7 +106,7 @@ def detokenize(tokens, split="words"):
 
 
 def read_pairs(path, max_length, split):
-    """Return the pairs of a file: (source tokens, target tokens, third column as it is).
+    """Return the pairs of a file: (source tokens, target tokens, third column, for links).
     In a text without tabs every line is answered by the next one. What is left out is printed.
     """
     lines = [(n, line.split("\t")) for n, line in enumerate(read_text(path).split("\n"), 1)
@@ -130,7 +130,8 @@ def read_pairs(path, max_length, split):
         elif max(len(source), len(target)) > max_length:
             long += 1
         else:
-            # Links between words count the blanks: they hold only if the tokens are just the same.
+            # Links such as 2-1, source word 2 to target word 1 from 0 on, count what stands between
+            # blanks. Unless these are just our tokens, the links cannot be used.
             same = row[0].lower().split() == [*source] and row[1].lower().split() == [*target]
             third = row[2].strip() if len(row) > 2 else ""
             pairs.append((source, target, third if same else third and "?"))
@@ -142,6 +143,17 @@ def read_pairs(path, max_length, split):
         raise BadInput(f"{path}: {len(pairs):,} usable pairs in {len(lines):,} lines; each needs a "
                        "sentence, a tab and its translation, of --max-length or less")
     return pairs
+
+
+# Links tell which words belong to each other. Nothing is learned from them: they only score.
+def read_links(pair):
+    """Return the links of a pair's third column, such as 0-0 2-1, as a set, or None if it has none,
+    or if they lead beyond the sentences: then these were split in another way.
+    """
+    links = [tuple(map(int, link.split("-"))) for link in pair[2].split()
+             if re.fullmatch(r"\d{1,4}-\d{1,4}", link)]
+    return set(links) if links and len(links) == len(pair[2].split()) and all(
+        s < len(pair[0]) and t < len(pair[1]) for s, t in links) else None
 
 
 def read_data(flags):
@@ -176,6 +188,12 @@ def build_vocab(pairs, min_count):
     return vocab + sorted(source - target, key=lambda word: (-counts[0][word], word)), len(vocab)
 
 
+# A pair as ids, and what is done with its two sides:
+#   source   the cat sleeps <eos>         the encoder reads it
+#   target   <bos> le chat dort <eos>     the decoder reads   <bos> le   chat dort
+#                                         and is to say       le    chat dort <eos>
+# What it reads and what it is to say are the same words, shifted by one. <bos> is there to begin
+# with. <eos> has to be learned like a word, or a translation would never end.
 def encode_pairs(pairs, vocab, V_out):
     """Return the pairs as pairs of id tuples: source + <eos>, <bos> + target + <eos>."""
     index = {word: i for i, word in enumerate(vocab)}
@@ -185,6 +203,9 @@ def encode_pairs(pairs, vocab, V_out):
             for source, target, _ in pairs]
 
 
+# The sentences of a batch have different lengths, but an array has only one. So the shorter ones
+# are filled up with <pad>. Section 2 keeps padding out of the state of the encoder and out of the
+# loss, so that a sentence is translated alone just as in a batch.
 def pad(sentences):
     """Return sentences of ids as one array (longest, B), a column for each, <pad> at their ends."""
     ids = np.full((max(map(len, sentences)), len(sentences)), PAD, dtype=np.intp)
@@ -213,28 +234,28 @@ def batches(ids, size, rng=None):
 #              |              |       |          which are mostly translated first, are the
 #             x[S]   ...     x[2]    x[1]         freshest when the decoder begins with h[1], c[1]
 #
-#   decoder   s[1] -> s[2] -> s[3] -> ...  s[T]  an LSTM by itself
-#              |       |       |            |
-#             y[0]    y[1]    y[2]         y[T-1]
+#   decoder   h[1], c[1] -> s[1] -> s[2] -> ... -> s[T]     an LSTM by itself
+#                            |       |              |
+#                           y[0]    y[1]          y[T-1]
 #
 #   attention  every s[t] is scored against every h[j]: a table (T, S), all of it at once
 #              context[t] = sum over j of weights[t, j] * h[j]
 #   readout    vector[t] = tanh(Wc @ [context[t]; s[t]]),   p[t] = softmax(Wy @ vector[t])
 #
-#   h[j], c[j]  = lstm(Wh_enc, Wx_enc @ E[x[j]] + b_enc, h[j+1], c[j+1])      j = S .. 1
+#   h[j], c[j]  = lstm(Wh_enc, Wx_enc @ E[x[j]] + b_enc, h[j+1], c[j+1])      j = S .. 1, from 0
 #   s[t], c'[t] = lstm(Wh_dec, Wx_dec @ E[y[t-1]] + b_dec, s[t-1], c'[t-1])   from h[1], c[1] on
 #   weights[t]  = softmax over j of score(s[t], h[j])
-#   score:  dot  s . h      general  s . (Wa @ h)      concat  va . tanh(Wa @ [s; h])
+#   score:  dot  s . h      general  s . (Wa @ h)      concat  va . tanh(Wa_s @ s + Wa_h @ h)
 #   loss = mean of -log p[t][y[t]] over all words of the translations, <eos> counted
 #
-#   lstm(Wh, a, h, c):   i, f, o = sigmoid(a[:3H] + ...), g = tanh(a[3H:] + ...), with Wh @ h added
-#                        c = f * c + i * g,   h = o * tanh(c)         char_lstm.py tells more
+#   lstm(Wh, a, h, c):   a = a + Wh @ h,   i, f, o = sigmoid(a[:3H]),   g = tanh(a[3H:])
+#                        and the new c is f * c + i * g, the new h is o * tanh(c): see char_lstm.py
 #
 #   B sentences in a batch, one column for each    S, T  longest source and target, <eos> counted
 #   V words, V_out of them in translations    D numbers in a vector    H units
-#   N = T * B: the columns of all steps side by side, those of step 1 first
+#   N = T * B or S * B: the columns of all steps side by side, those of step 1 first
 #   E (V, D)    Wx_* (4H, D)   Wh_* (4H, H)   b_* (4H, 1)   Wc (H, 2H)   Wy (V_out, H)
-#   Wa (H, H), with concat (H, 2H)   va (1, H), for concat only
+#   Wa (H, H), with concat [Wa_s, Wa_h] (H, 2H)   va (1, H), for concat only
 #   d<name>  the gradient of the loss with respect to <name>, an array of the same shape
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), elementwise. Written with tanh it cannot overflow."""
@@ -248,8 +269,8 @@ def weight(rows, columns, rng):
 
 def init_params(V, V_out, D, H, rng, dtype=np.float32, score="general"):
     """Return random weights as a dict, and biases: zero, but 1 for the forget gates. Wx_*, Wh_* and
-    b_* hold the rows of i, f, o and g below each other. general begins as dot, and word vectors are
-    not too small: then the attention finds its places early.
+    b_* hold the rows of i, f, o, g below each other. general begins as dot does, with the identity
+    as Wa, and word vectors are not too small: then the attention finds its places early.
     """
     params = {"E": rng.normal(0, 0.3, (V, D)), "Wc": weight(H, 2 * H, rng),
               "Wy": weight(V_out, H, rng)}
@@ -283,7 +304,7 @@ def encode_direction(params, side, ids, state):
     a = params["Wx_" + side] @ vectors + params["b_" + side]            # of all steps at once
     # The mask. The encoder reads padding first, and the state must not move there: with -inf before
     # the sigmoid of the input gate nothing is written, so both states stay zero until the first
-    # word, and no gradient comes back from there either.
+    # word. In the decoder padding comes last, where no loss is counted: there it does no harm.
     a[:H] += np.where(ids.ravel() == PAD, -np.inf, 0)
     states, caches = [], []
     for a_t in np.split(a, len(ids), axis=1):
@@ -294,7 +315,7 @@ def encode_direction(params, side, ids, state):
 
 
 def cross_entropy(logits, targets):
-    """Overwrite logits (V, N) with p; return -log p of the targets (N,), in nats (N,), and that p.
+    """Overwrite logits (V, N) with p. Return -log p of each target, in nats (N,), and p.
     With thousands of words this is the largest array of all, so nothing here makes a second one. A
     constant added to a column changes no p. We take the largest logit away: then exp cannot
     overflow, and the sum is at least 1, so its logarithm is right even where p rounds to 0.
@@ -338,17 +359,17 @@ def attend(params, annotations, mask, s):
     if "va" in params:                                                  # concat
         Wa_s, Wa_h = np.hsplit(params["Wa"], 2)
         q, k = by_sentence(Wa_s @ s, B), by_sentence(Wa_h @ annotations, B)
-        u = np.tanh(q[:, :, None] + k[:, None])
-        e = u @ params["va"][0]                                         # u (B, T, S, H)
+        u = np.tanh(q[:, :, None] + k[:, None])                         # (B, T, S, H)
+        e = u @ params["va"][0]
     else:                                                               # general, or dot
-        u = by_sentence(params["Wa"].T @ s if "Wa" in params else s, B)
-        e = u @ h.transpose(0, 2, 1)                                    # u, the query (B, T, H)
+        q, u = by_sentence(params["Wa"].T @ s if "Wa" in params else s, B), None    # (B, T, H)
+        e = q @ h.transpose(0, 2, 1)
     # Why -inf before the softmax, and not zero after it? Then padding has the weight 0, and the
     # weights of the words add up to 1. Set to zero afterwards, they would not any more.
     e = e + mask                                                        # (B, T, S)
     exps = np.exp(e - e.max(axis=2, keepdims=True))
     weights = exps / exps.sum(axis=2, keepdims=True)
-    return by_step(weights @ h), (weights, u, h, s)
+    return by_step(weights @ h), (weights, q, u, h, s)
 
 
 def readout(params, pair):
@@ -369,10 +390,10 @@ def forward(params, source, target):
     pair = np.concatenate([context, s])
     logits, vector = readout(params, pair)
     real = target[1:].ravel() != PAD
-    weights = real / real.sum(dtype=s.dtype)
+    shares = real / real.sum(dtype=s.dtype)         # of each word in the mean
     nats, p = cross_entropy(logits, target[1:].ravel())
-    return nats @ weights, (source, target, annotations, encoded, decoded, look, pair, vector, p,
-                            weights)
+    return nats @ shares, (source, target, annotations, encoded, decoded, look, pair, vector, p,
+                            shares)
 
 
 def start(params, source):
@@ -382,7 +403,7 @@ def start(params, source):
 
 
 def predict(params, memory, state, words):
-    """Read the words before (B,); return the logits of the next (V_out, B), the state, and the
+    """Read the previous words (B,); return the logits of the next (V_out, B), the state, and the
     weights of the attention (S, B).
     """
     s, state, _ = encode_direction(params, "dec", words[None], state)
@@ -399,7 +420,10 @@ def predict(params, memory, state, words):
 #   h[j]       in all contexts, in all scores, and in the step to h[j-1]; h[1], c[1] in the decoder
 #   E          in the encoder, and in the decoder
 #
-# The attention, each line read from the last to the first, for the words t and j of one sentence:
+#   vector[t] = tanh(Wc @ pair[t])                dpre = Wy.T @ dlogits[t] * (1 - vector[t]^2)
+#   pair[t]   = [context[t]; s[t]]                [dcontext[t]; ds[t]] = Wc.T @ dpre
+#
+# The attention, from its last line to its first, for the words t and j of one sentence:
 #
 #   forward                                       backward
 #   context[t] = sum_j weights[t,j] h[j]          dweights[t,j] = dcontext[t] . h[j]
@@ -409,10 +433,12 @@ def predict(params, memory, state, words):
 #   general, dot:   e[t,j] = q[t] . h[j]          dq[t] = sum_j de[t,j] h[j]
 #                                                 dh[j] += sum_t de[t,j] q[t]
 #                   q[t] = Wa.T @ s[t]            ds[t] += Wa @ dq[t]     dWa = sum_t s[t] @ dq[t].T
+#                   q[t] = s[t], with dot         ds[t] += dq[t]
 #   concat:         e[t,j] = va . u[t,j]          dva = sum_tj de[t,j] u[t,j]
 #                   u[t,j] = tanh(q[t] + k[j])    dpre[t,j] = de[t,j] va (1 - u[t,j]^2)
-#                   q[t] = Wa_s @ s[t]            dq[t] = sum_j dpre[t,j]
-#                   k[j] = Wa_h @ h[j]            dk[j] = sum_t dpre[t,j]
+#                   q[t] = Wa_s @ s[t]            dq[t] = sum_j dpre[t,j]    ds[t] += Wa_s.T @ dq[t]
+#                   k[j] = Wa_h @ h[j]            dk[j] = sum_t dpre[t,j]    dh[j] += Wa_h.T @ dk[j]
+#                   Wa = [Wa_s, Wa_h]             dWa = [sum_t dq[t] @ s[t].T, sum_j dk[j] @ h[j].T]
 #
 # sum_t runs over the words of the translation, sum_j and sum_k over those of the source.
 # At padding weights[t,j] = 0, so de[t,j] = 0. For one step of the LSTM:
@@ -423,10 +449,10 @@ def predict(params, memory, state, words):
 #                                  dc_prev = dc * f
 #   i, f, o = sigmoid(a[:3H])      three parts of da: di * i * (1-i), df * f * (1-f), do * o * (1-o)
 #   g       = tanh(a[3H:])         the fourth part:   dg * (1 - g^2)
-#   a  = Wx @ v + Wh @ h_prev + b                     dh_prev = Wh.T @ da      dv = Wx.T @ da
+#   a  = Wx @ v + Wh @ h_prev + b  (v: a word)        dh_prev = Wh.T @ da      dv = Wx.T @ da
 #
-# At the output, nats = log(sum of exp(y)) - y[target], so dlogits = p - onehot(target), times the
-# weight of that word.
+# At the output, nats = log(sum of exp(logits)) - logits[target], so dlogits = p - onehot(target),
+# times the share of that word in the mean: 1 / the number of words, and 0 at padding.
 # And the gradient of E is sparse, a pair of ids and their rows: see word_rnn.py.
 def step_backward(Wh, cache, dh, dc_next):
     """Go back through step: from the gradients of h and c (H, B) to those of a, h_prev, c_prev."""
@@ -466,7 +492,7 @@ def attend_backward(params, annotations, look, dcontext):
     """Go back through attend: from the gradients of the contexts (H, T * B) return a dict of those
     of Wa and va, and those of s (H, T * B) and of the annotations (H, S * B).
     """
-    weights, u, h, s = look
+    weights, q, u, h, s = look
     dcontext = by_sentence(dcontext, len(h))                            # (B, T, H)
     # forward: contexts = weights @ h
     dweights = dcontext @ h.transpose(0, 2, 1)
@@ -483,17 +509,17 @@ def attend_backward(params, annotations, look, dcontext):
         Wa_s, Wa_h = np.hsplit(params["Wa"], 2)
         return ({"va": dva, "Wa": np.hstack([dq @ s.T, dk @ annotations.T])}, Wa_s.T @ dq,
                 by_step(dh) + Wa_h.T @ dk)
-    # forward: e = u @ h.T
-    dq, dh = by_step(de @ h), by_step(dh + de.transpose(0, 2, 1) @ u)
-    # forward: u = Wa.T @ s, or s itself
+    # forward: e = q @ h.T
+    dq, dh = by_step(de @ h), by_step(dh + de.transpose(0, 2, 1) @ q)
+    # forward: q = Wa.T @ s, or s itself
     return ({"Wa": s @ dq.T}, params["Wa"] @ dq, dh) if "Wa" in params else ({}, dq, dh)
 
 
-def loss_backward(target, p, weights):
+def loss_backward(target, p, shares):
     """Return the gradient of the logits, made in the place of p."""
-    # forward: loss = the sum of weights * -log p[target]
+    # forward: loss = the sum of shares * -log p[target]
     p[target[1:].ravel(), np.arange(p.shape[1])] -= 1
-    p *= weights
+    p *= shares
     return p
 
 
@@ -506,15 +532,15 @@ def sum_rows(ids, rows):
 
 def backward(params, cache):
     """Return the gradients of the loss, a dict; that of E as (ids, rows). It uses up the cache."""
-    source, target, annotations, encoded, decoded, look, pair, vector, p, weights = cache
+    source, target, annotations, encoded, decoded, look, pair, vector, p, shares = cache
     S, H = len(source), len(vector)
     # forward: logits = Wy @ vector, vector = tanh(Wc @ pair), pair = [context; s]
-    dlogits = loss_backward(target, p, weights)
-    dvector = (params["Wy"].T @ dlogits) * (1 - vector * vector)
-    grads = {"Wy": dlogits @ vector.T, "Wc": dvector @ pair.T}
-    dcontext, ds = np.split(params["Wc"].T @ dvector, 2)
+    dlogits = loss_backward(target, p, shares)
+    dpre = (params["Wy"].T @ dlogits) * (1 - vector * vector)
+    grads = {"Wy": dlogits @ vector.T, "Wc": dpre @ pair.T}
+    dcontext, ds = np.split(params["Wc"].T @ dpre, 2)
     more, ds_look, dannotations = attend_backward(params, annotations, look, dcontext)
-    # forward: the decoder began with the encoder's last state. After its own last one is nothing.
+    # forward: the decoder began with the encoder's last state. Nothing follows its own last one.
     more_dec, dvectors, dstate = encode_direction_backward(params, "dec", decoded, ds + ds_look,
                                                            (0, 0))
     dstates = np.concatenate(np.split(dannotations, S, axis=1)[::-1], axis=1)
@@ -546,7 +572,7 @@ def check_gradients(entries=6, distance=1e-5, score="general"):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):
+            for array[place] in (value - distance, value + distance, value):     # the old one last
                 losses.append(forward(params, *batch)[0])
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
@@ -557,9 +583,11 @@ def check_gradients(entries=6, distance=1e-5, score="general"):
 
 # %% 5. Optimizer
 # Adam divides every entry of the gradient by its usual size, sqrt(v), so that every entry moves by
-# about lr a step. The sparse gradient of E moves the rows that occurred, and nothing else; each row
-# counts its own steps, so that a word that first occurs late begins like all others. Clipping
-# scales all gradients by one factor where their global norm is too large. word_rnn.py tells more.
+# about lr a step. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from batch to batch,
+# and near 0 where it changes it: so the steady entries make whole steps, and the noisy ones wait
+# until it is clear where to go. The sparse gradient of E moves the rows that occurred, and nothing
+# else; each row counts its own steps, so that a word that first occurs late begins like all others.
+# Clipping scales all gradients by one factor where their norm is too large (word_rnn.py has more).
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
     m is a running mean of the gradient, v of its square. Both begin at zero, so after t steps their
@@ -595,7 +623,7 @@ class Adam:
 
 
 def clip_gradients(grads, max_norm):
-    """Scale the gradients, in place, to a global norm of max_norm at most; return that before."""
+    """Scale the gradients, in place, to a global norm of max_norm at most; return the old norm."""
     arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
     norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
     if norm > max_norm:
@@ -609,17 +637,18 @@ def clip_gradients(grads, max_norm):
 # a first mistake it is in a situation that training never showed: exposure bias, one reason why
 # long sentences are harder. Greedy search takes the likeliest word each time, and cannot take it
 # back. Beam search follows several beginnings at once, the hypotheses, and keeps those that are
-# likeliest as a whole. Of "the lambs will often speak to this black dog ." a default run of
+# likeliest as a whole. For "the lambs will often speak to this black dog ." a default run of
 # seq2seq.py says, greedily, "les agneaux parleront souvent souvent notre chien .", with a log p of
 # -0.37 per word; a beam of two finds "les agneaux parleront souvent a ce chien noir .", -0.16
 # (accents left out): it has kept the less likely word after "souvent".
 def beam_search(params, source, beam, limit):
     """Search translations of source ids (S, B), at most `limit` words long.
     Return for each sentence its ids, its mean log p per word, and its attention (T, S) or None.
-
     Every sentence has `beam` hypotheses. In each step all their continuations compete, and the best
     stay. One that ends in <eos> is finished and gives up its place. The best of all is the one with
-    the highest log p per word, since log p alone would favour short ones.
+    the highest log p per word, since log p alone would favour short ones. All are columns of one
+    batch, hypothesis k of sentence b is column b * beam + k. Several new ones may continue the same
+    old one, so the states are picked by their parents.
     """
     B = source.shape[1]
     memory, state = start(params, np.repeat(source, beam, axis=1))      # column b * beam + k
@@ -668,7 +697,7 @@ def translate_ids(params, sources, beam, size):
 
 def spell(ids, vocab, sentence, attention):
     """Return the words of a translation, without <eos>. Where it says <unk>, take the source word
-    that it looks at most, a name perhaps (Luong et al. 2015).
+    with the largest weight at that step, a name perhaps (Luong et al. 2015).
     """
     looked = attention[:, :len(sentence)].argmax(axis=1)
     return [sentence[j] if i == UNK else vocab[i] for i, j in zip(ids, looked) if i != EOS]
@@ -687,6 +716,10 @@ def translate(params, vocab, sentence, beam):
 # reference too, each at most as often as there. The counts are summed over all sentences, for a
 # single one often has no four in a row right. The four precisions are averaged geometrically, and
 # translations that are shorter than their references pay a penalty (Papineni et al. 2002).
+#
+# If the reference is "le chat dort dans le lit", then "le chat dort sur le lit" has five of its six
+# words right, three of its five pairs, one of its four triples, and none of its three fours. Of
+# this one sentence the BLEU would be 0; of a thousand sentences each count is a sum.
 def bleu(candidates, references):
     """Return the BLEU of tuples of tokens, 0 to 100; for each there is a list of references."""
     right, total, length, wanted = np.zeros(4), np.zeros(4), 0, 0
@@ -706,13 +739,40 @@ def bleu(candidates, references):
     return 100 * penalty * math.exp(np.log(right / total).mean())
 
 
+# Where does the decoder look? We let it read the true translation and keep the weights. Each target
+# word is linked to the source word with the largest weight, and this compared with the true links.
+# The alignment error rate (Och & Ney 2003) is 1 - 2 |A and S| / (|A| + |S|), A the links found, S
+# the true ones: 0 is perfect.
+def forced_attention(params, source, target):
+    """Return the weights (T, S, B) while the target (T + 1, B) is read."""
+    memory, state = start(params, source)
+    rows = []
+    for words in target[:-1]:
+        _, state, weights = predict(params, memory, state, words)
+        rows.append(weights)
+    return np.array(rows)
+
+
+def alignment_error(guessed, true):
+    """Return the alignment error rate of lists of sets of links (source, target), nan of none."""
+    both, count = sum(map(len, map(set.__and__, guessed, true))), sum(map(len, guessed + true))
+    return 1 - 2 * both / count if count else math.nan
+
+
 # %% 7. Learning
+# One pass over all pairs is an epoch; each has another order. The learning rate falls to zero over
+# the run: long steps at first, to get there, and short ones at the end, or the last few batches
+# would shake what all have taught. Now and then held-out pairs are scored, from which nothing is
+# learned. While the loss of the training pairs goes on falling, theirs may rise again, for the
+# network begins to know its sentences by heart: overfitting. So the parameters with the lowest
+# held-out loss are kept, and it is they that translate in the end, as after early stopping.
 def evaluate(params, ids, size):
     """Return the mean nats per target word over pairs of ids, `size` pairs at a time."""
     total, count = 0.0, 0
     for part in batches(ids, size):
         source, target = pad([ids[i][0] for i in part]), pad([ids[i][1] for i in part])
         tokens = int((target[1:] != PAD).sum())
+        # a batch counts by its number of words, or short sentences would count for more
         total, count = total + float(forward(params, source, target)[0]) * tokens, count + tokens
     return total / count
 
@@ -736,6 +796,17 @@ def measure(params, vocab, pairs, beam, size):
     return bleu(words, list(references.values())), 100 * exact, rows
 
 
+# Long sentences are the hard ones, so quality is also told for each length.
+def by_length(rows):
+    """Group rows of measure into fifths by source length: mean length, BLEU, exact match in %."""
+    rows = sorted(rows, key=lambda row: len(row[0]))
+    fifths = np.array_split(range(len(rows)), min(5, len(rows)))
+    parts = [[rows[i] for i in part] for part in fifths]
+    return np.array([(np.mean([len(source) for source, _, _ in part]),
+                      bleu([got for _, got, _ in part], [want for _, _, want in part]),
+                      100 * np.mean([got in want for _, got, want in part])) for part in parts])
+
+
 def learn(run, pairs, held_out):
     """Train run["params"] on the pairs, up to the planned steps; yield after every step.
     `run` is a dict of all that training changes: parameters, the best of them so far, Adam's m and
@@ -747,7 +818,7 @@ def learn(run, pairs, held_out):
     adam = Adam(params)
     adam.m, adam.v, adam.rows_t, adam.t = *map(run.get, ("m", "v", "rows_t")), len(run["losses"])
     ids, valid = (encode_pairs(part, run["vocab"], len(params["Wy"])) for part in (pairs, held_out))
-    epoch, per_epoch = None, -(-len(ids) // size)
+    epoch, per_epoch = None, -(-len(ids) // size)           # divided, and rounded up
     for done in range(len(run["losses"]), settings["steps"]):
         if epoch != done // per_epoch:          # a new pass over the pairs, in a new order
             epoch = done // per_epoch
@@ -778,36 +849,6 @@ def learn(run, pairs, held_out):
 # ---- The lesson ends here. What follows looks inside the trained network and keeps house. ----
 
 # %% 8. Looking inside
-# Where does the decoder look? We let it read the true translation and keep the weights. Each target
-# word is linked to the source word that it looks at most, and compared with the true links of the
-# pair. The alignment error rate (Och & Ney 2003) is 1 - 2 |A and S| / (|A| + |S|), A the links
-# found, S the true ones: 0 is perfect.
-def forced_attention(params, source, target):
-    """Return the weights (T, S, B) while the target (T + 1, B) is read."""
-    memory, state = start(params, source)
-    rows = []
-    for words in target[:-1]:
-        _, state, weights = predict(params, memory, state, words)
-        rows.append(weights)
-    return np.array(rows)
-
-
-def alignment_error(guessed, true):
-    """Return the alignment error rate of lists of sets of links (source, target), nan of none."""
-    both, count = sum(map(len, map(set.__and__, guessed, true))), sum(map(len, guessed + true))
-    return 1 - 2 * both / count if count else math.nan
-
-
-def read_links(pair):
-    """Return the links of a pair's third column, such as 0-0 2-1, as a set, or None if it has none,
-    or if they lead beyond the sentences: then these were split in another way.
-    """
-    links = [tuple(map(int, link.split("-"))) for link in pair[2].split()
-             if re.fullmatch(r"\d{1,4}-\d{1,4}", link)]
-    return set(links) if links and len(links) == len(pair[2].split()) and all(
-        s < len(pair[0]) and t < len(pair[1]) for s, t in links) else None
-
-
 def print_alignment(params, pairs, ids, size):
     """Print the alignment error rate, and that of the diagonal: word t to the one at its height."""
     true, guessed, diagonal = [], [], []
@@ -839,16 +880,6 @@ def plot_alignment(axes, params, pair, ids):
     axes.set_xticks(range(len(across)), across, rotation=60, ha="right", parse_math=False)
     axes.set_yticks(range(len(down)), down, parse_math=False)
     axes.set(title="Where it looks" + " (circles: true links)" * bool(links))
-
-
-def by_length(rows):
-    """Group rows of measure into fifths by source length: mean length, BLEU, exact match in %."""
-    rows = sorted(rows, key=lambda row: len(row[0]))
-    fifths = np.array_split(range(len(rows)), min(5, len(rows)))
-    parts = [[rows[i] for i in part] for part in fifths]
-    return np.array([(np.mean([len(source) for source, _, _ in part]),
-                      bleu([got for _, got, _ in part], [want for _, _, want in part]),
-                      100 * np.mean([got in want for _, got, want in part])) for part in parts])
 
 
 def plot_learning(left, right, run, fifths):
@@ -906,8 +937,9 @@ SETTINGS = {  # flag: (default, least value, what it is and which way to turn it
     "init": (None, None, "checkpoint to begin a new run from: fine-tuning on other pairs"),
     "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
 }
-SIZES = ["embed", "hidden"]                     # what a checkpoint fixes for --init;
-FIXED = [*SIZES, "score", "batch", "split", "min_count", "max_length"]           # for --load
+CHOICES = {"split": ["words", "spaces"], "score": ["dot", "general", "concat"]}
+# What a checkpoint fixes for --load, and the first three of them for --init as well.
+FIXED = ["embed", "hidden", "score", "batch", "split", "min_count", "max_length"]
 GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
 
 
@@ -925,7 +957,7 @@ def restore(path):
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
             run = json.loads(str(file[LESSON])) | {"rows_t": file["rows_t"]}
-            sizes = map(run["settings"].get, SIZES)
+            sizes = map(run["settings"].get, FIXED[:2])
             want = init_params(len(run["vocab"]), run["V_out"], *sizes, np.random.default_rng(0),
                                score=run["settings"]["score"])
             for group in GROUPS:
@@ -951,20 +983,18 @@ def read_flags(argv):
     parser.error = fail
     for name, (default, _, text) in SETTINGS.items():
         parser.add_argument("--" + name.replace("_", "-"), help=f"{text} (default: {default})",
-                            default=default, type=str if default is None else type(default))
+                            default=default, type=str if default is None else type(default),
+                            choices=CHOICES.get(name))
     flags, start = vars(parser.parse_args(argv)), None
     for name, (default, least, _) in SETTINGS.items():
         # Only the prompt, whose default is empty, may be empty.
         if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
             fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
-    if flags["split"] not in ("words", "spaces") or flags["score"] not in (
-            "dot", "general", "concat"):
-        fail("--split is words or spaces; --score is dot, general or concat")
     if flags["load"] or flags["init"]:
         start = restore(flags["load"] or flags["init"])
-        saved, fixed = start["settings"], FIXED if flags["load"] else [*SIZES, "score"]
+        saved, fixed = start["settings"], FIXED if flags["load"] else FIXED[:3]
         parser.set_defaults(**{name: saved[name] for name in (saved if flags["load"] else
-                                                            [*SIZES, "score", "split"])})
+                                                            [*FIXED[:3], "split"])})
         flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
         for name in fixed:
             if flags[name] != saved[name]:
@@ -993,8 +1023,8 @@ def train(run, pairs, held_out, path):
         if scored:
             if "saved" not in run and path.exists():
                 print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
-            save(path, run | {"saved": True})
             run["saved"] = True
+            save(path, run)
             (done, mean, nats, points), seconds = run["scores"][-1], time.time() - started
             print(f"step {done:>5} of {settings['steps']}  training {mean:.3f}  held out "
                   f"{nats:.3f}  BLEU {points:5.1f}  gradient norm {norm:.2f}  "
@@ -1019,8 +1049,8 @@ def work(argv):
             vocab, V_out = (start["vocab"], start["V_out"]) if start else build_vocab(
                 pairs, flags["min_count"])
             params = start["best"] if start else init_params(
-                len(vocab), V_out, *map(flags.get, SIZES), np.random.default_rng(flags["seed"]),
-                score=flags["score"])
+                len(vocab), V_out, flags["embed"], flags["hidden"],
+                np.random.default_rng(flags["seed"]), score=flags["score"])
             run = {"params": params, "best": params, "m": Adam(params).m, "v": Adam(params).v,
                    "rows_t": Adam(params).rows_t, "vocab": vocab, "V_out": V_out, "losses": [],
                    "scores": [], "best_nats": math.inf, "examples": held_out[:5]}
@@ -1031,7 +1061,8 @@ def work(argv):
               f"score, vocabulary of {len(run['vocab']):,}, {run['V_out']:,} of it for output, "
               f"{sum(param.size for param in run['params'].values()):,} parameters")
         if run["V_out"] > 30_000:
-            print("so many output words are slow, and most are rare: raise --min-count")
+            print(f"so many output words are slow; --min-count {flags['min_count'] + 1} leaves "
+                  f"{build_vocab(pairs, flags['min_count'] + 1)[1]:,}")
         if not check_gradients(score=flags["score"]) < 1e-6:
             raise BadInput("backward does not give the gradients of forward; mend it first")
         seen, heard = (np.concatenate([target[1:] for _, target in encode_pairs(

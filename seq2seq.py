@@ -16,7 +16,7 @@ The first command ends with lines like these (BLEU: what it shares with the refe
 
 Same as in the word lessons: word vectors, the sparse gradient, Adam, clipping, the gradient check.
 New here: two networks and the bridge between them; padding and masks; teacher forcing; maxout;
-beam search; BLEU. The network and its equations stand above section 2.
+beam search; BLEU. The network and its equations begin section 2.
 """
 # /// script
 # requires-python = ">=3.10"
@@ -105,7 +105,7 @@ def detokenize(tokens, split="words"):
 
 
 def read_pairs(path, max_length, split):
-    """Return the pairs of a file: (source tokens, target tokens, third column as it is).
+    """Return the pairs of a file: (source tokens, target tokens, third column, for links).
     In a text without tabs every line is answered by the next one. What is left out is printed.
     """
     lines = [(n, line.split("\t")) for n, line in enumerate(read_text(path).split("\n"), 1)
@@ -129,7 +129,8 @@ def read_pairs(path, max_length, split):
         elif max(len(source), len(target)) > max_length:
             long += 1
         else:
-            # Links between words count the blanks: they hold only if the tokens are just the same.
+            # Links such as 2-1, source word 2 to target word 1 from 0 on, count what stands between
+            # blanks. Unless these are just our tokens, the links cannot be used.
             same = row[0].lower().split() == [*source] and row[1].lower().split() == [*target]
             third = row[2].strip() if len(row) > 2 else ""
             pairs.append((source, target, third if same else third and "?"))
@@ -175,6 +176,12 @@ def build_vocab(pairs, min_count):
     return vocab + sorted(source - target, key=lambda word: (-counts[0][word], word)), len(vocab)
 
 
+# A pair as ids, and what is done with its two sides:
+#   source   the cat sleeps <eos>         the encoder reads it
+#   target   <bos> le chat dort <eos>     the decoder reads   <bos> le   chat dort
+#                                         and is to say       le    chat dort <eos>
+# What it reads and what it is to say are the same words, shifted by one. <bos> is there to begin
+# with. <eos> has to be learned like a word, or a translation would never end.
 def encode_pairs(pairs, vocab, V_out):
     """Return the pairs as pairs of id tuples: source + <eos>, <bos> + target + <eos>."""
     index = {word: i for i, word in enumerate(vocab)}
@@ -184,6 +191,9 @@ def encode_pairs(pairs, vocab, V_out):
             for source, target, _ in pairs]
 
 
+# The sentences of a batch have different lengths, but an array has only one. So the shorter ones
+# are filled up with <pad>. Section 2 keeps padding out of the state of the encoder and out of the
+# loss, so that a sentence is translated alone just as in a batch.
 def pad(sentences):
     """Return sentences of ids as one array (longest, B), a column for each, <pad> at their ends."""
     ids = np.full((max(map(len, sentences)), len(sentences)), PAD, dtype=np.intp)
@@ -208,16 +218,14 @@ def batches(ids, size, rng=None):
 
 
 # %% 2. Forward
-#   encoder      h[0] -> h[1] -> h[2] -> ... -> h[S]       h[0] = 0
-#                         |       |               |  \
-#                       E[x[1]] E[x[2]] ...   E[x[S]]  c = tanh(Wc @ h[S])     the summary
-#                                                      |
-#   bridge                            s[0] = tanh(Wb @ c)
-#                                      |
-#   decoder      s[0] ------------> s[1] ------------> s[2] -> ...      each step reads c as well,
-#                E[y[0]] = <bos>  /   |    E[y[1]]  /    |              and the word before
-#                                     |                  |
-#   readout                         p[1]               p[2]             from s, c, the word before
+#   encoder   h[0] -> h[1] -> h[2] -> ... -> h[S]        h[t] reads x[t]; h[0] = 0
+#                                             |
+#   summary                                   c           all that the decoder gets to know
+#                  ___________________________|
+#                 |         |         |
+#   decoder      s[0] ---> s[1] ---> s[2] ---> ...        s[t] reads c and y[t-1]; y[0] is <bos>
+#                           |         |
+#   readout                p[1]      p[2]                 of y[t], from s[t], c and y[t-1]
 #
 #   h[t] = gru(Wh_enc, Wx_enc @ E[x[t]] + b_enc, h[t-1])                          t = 1 .. S
 #   c    = tanh(Wc @ h[S]),   s[0] = tanh(Wb @ c)
@@ -226,14 +234,16 @@ def batches(ids, size, rng=None):
 #   p[t] = softmax(Wy @ max(wide[0::2], wide[1::2]) + by)                         maxout
 #   loss = mean of -log p[t][y[t]] over all words of the translations, <eos> counted
 #
-#   gru(Wh, a, h):   r, z = sigmoid(a[rz] + Wh[rz] @ h)        reset and update gate
-#                    n    = tanh(a[n] + Wh[n] @ (r * h))       the new content
+#   gru(Wh, a, h):   r, z = sigmoid(a[rz] + Wh[rz] @ h)        reset and update gate: rows to 2H
+#                    n    = tanh(a[n] + Wh[n] @ (r * h))       the new content: the last H rows
 #                    (1 - z) * h + z * n                       z lets it in
+#   Each gate is a number between 0 and 1 for every unit. Where z is near 0, a unit remembers; where
+#   it is near 1, it takes over the new content. r tells which units the new content may look at.
 #   (Cho et al. print z the other way round: it keeps. That is the same function, with z renamed;
-#   both authors' programs have it as here. char_gru.py and word_gru.py tell more of GRUs.)
+#   their program and Bahdanau's have it as here. char_gru.py and word_gru.py tell more of GRUs.)
 #
 #   B sentences in a batch, one column for each    S, T  longest source and target, <eos> counted
-#   V words, V_out of them in translations    D numbers in a vector    H units    M = H / 2, up
+#   V words, V_out of them in translations    D numbers in a vector    H units    M = H / 2
 #   N = T * B or S * B: the columns of all steps side by side, those of step 1 first
 #   E (V, D)    Wx_* (3H, D)   Wh_* (3H, H)   b_* (3H, 1)   Wc_dec (3H, H)   Wc, Wb (H, H)
 #   Oh, Oc (2M, H)   Oy (2M, D)   bo (2M, 1)   Wy (V_out, M)   by (V_out, 1)
@@ -249,8 +259,8 @@ def weight(rows, columns, rng):
 
 
 def gru_weight(H, rng):
-    """Return Wh (3H, H): for each gate the orthogonal matrix nearest to a random one.
-    An orthogonal matrix turns a vector and keeps its length, so nothing fades at the beginning.
+    """Return Wh (3H, H): for r, z and n the orthogonal matrix nearest to a random one. It turns a
+    vector and keeps its length, so that the matrices alone make nothing fade or grow.
     """
     u, _, v = np.linalg.svd(rng.normal(size=(3, H, H)))
     return (u @ v).reshape(3 * H, H)
@@ -294,8 +304,8 @@ def encode_direction(params, side, source, vectors):
     H = params["Wh_" + side].shape[1]
     a = params["Wx_" + side] @ vectors + params["b_" + side]            # of all steps at once
     # The mask. At padding the state must not move, or a sentence would be summed up differently
-    # beside a longer one. With -inf before the sigmoid z is exactly 0, so h = h_prev, and no
-    # gradient comes back from there either.
+    # beside a longer one. With -inf before the sigmoid z is exactly 0, so h = h_prev. On the way
+    # back the gradient passes such a step as it is, and leaves nothing in the weights.
     a[H:2 * H] += np.where(source.ravel() == PAD, -np.inf, 0)
     h, states, caches = np.zeros((H, B), a.dtype), [], []
     for a_t in np.split(a, S, axis=1):
@@ -305,8 +315,12 @@ def encode_direction(params, side, source, vectors):
     return states, caches
 
 
+# Why maxout? Two rows are two linear functions of what is read. The larger one is a bent line, and
+# many such units can bend around anything, like the kink of ReLU, max(0, x), but with both sides
+# learned: if a column of wide is 3, 1, -2, -5, its pairs are (3, 1) and (-2, -5), and its units 3
+# and -2.
 def readout(params, s, vectors, from_context):
-    """Take the states s (H, N), the words before (D, N), and what the context says (2M, N).
+    """Take the states s (H, N), the previous words (D, N), and what the context says (2M, N).
     Return the logits (V_out, N), and a cache. Maxout: of every two rows the larger one goes on, so
     a unit is as large as one of two linear functions, and can bend where they cross.
     """
@@ -318,8 +332,10 @@ def readout(params, s, vectors, from_context):
     return logits, (pairs[:, 0] >= pairs[:, 1], m)
 
 
+# The loss is -log p of the words that really came, as in the word lessons, and its mean is taken
+# over words, not over sentences: else a word of a short sentence would count for more.
 def cross_entropy(logits, targets):
-    """Overwrite logits (V, N) with p; return -log p of the targets (N,), in nats (N,), and that p.
+    """Overwrite logits (V, N) with p. Return -log p of each target, in nats (N,), and p.
     With thousands of words this is the largest array of all, so nothing here makes a second one. A
     constant added to a column changes no p. We take the largest logit away: then exp cannot
     overflow, and the sum is at least 1, so its logarithm is right even where p rounds to 0.
@@ -332,6 +348,8 @@ def cross_entropy(logits, targets):
     return np.log(sums) - of_targets, p
 
 
+# The bridge. The decoder begins with c, in s[0], and reads it again at every step and in every
+# readout: so its own state need not keep c, and is free to remember how far the translation is.
 def encode(params, source):
     """Read the source ids (S, B); return c and s[0], both (H, B), and a cache."""
     vectors = params["E"][source.ravel()].T                             # (D, S * B)
@@ -360,9 +378,9 @@ def forward(params, source, target):
     logits, read = readout(params, s, vectors, np.tile(params["Oc"] @ c, T))
     # No mask in the decoder: padding comes after all words, and there the loss has the weight 0.
     real = target[1:].ravel() != PAD
-    weights = real / real.sum(dtype=s.dtype)
+    shares = real / real.sum(dtype=s.dtype)         # of each word in the mean
     nats, p = cross_entropy(logits, target[1:].ravel())
-    return nats @ weights, (target, encoded, vectors, caches, s, read, p, weights)
+    return nats @ shares, (target, encoded, vectors, caches, s, read, p, shares)
 
 
 def start(params, source):
@@ -372,8 +390,8 @@ def start(params, source):
 
 
 def predict(params, memory, state, words):
-    """Read the words before (B,); return the logits of the next (V_out, B), the state, and None,
-    where the lessons with attention tell where they look.
+    """Read the previous words (B,); return the logits of the next (V_out, B), the state, and None:
+    the lessons with attention return there where they look.
     """
     c, vectors = memory, params["E"][words].T
     a = params["Wx_dec"] @ vectors + params["b_dec"] + params["Wc_dec"] @ c
@@ -382,14 +400,27 @@ def predict(params, memory, state, words):
 
 
 # %% 3. Backward
-# The loss is at the far end, and the first word of the source at the other. The gradient goes from
-# the words of the translation back through the decoder, over the bridge, and through the encoder.
+# The loss is at one end, the first word of the source at the other. The gradient goes from the
+# words of the translation back through the decoder, over the bridge, and through the encoder.
 # Two things are used in many places, so their gradients are sums of many parts:
 #
 #   c   in the readout of every step (Oc), in every step of the decoder (Wc_dec), and in s[0] (Wb)
 #   E   in what the encoder reads, in what the decoder reads, and in the readout (Oy)
 #
-# For one step of the GRU, each line read from the last to the first:
+#   h[1] -> ... -> h[S] -> c -> s[0] -> s[1] -> ... -> s[T]     forward along the arrows, backward
+#                                        |              |       against them; c also goes to every
+#                                       p[1]   ...     p[T]     s[t] and to every p[t]
+#
+#   ds[t]  = Oh.T @ dwide[t] + what step t + 1 gives back      t = 1 .. T; ds[0] has only the latter
+#   dc     = sum over t of (Oc.T @ dwide[t] + Wc_dec.T @ da[t]) + Wb.T @ (ds[0] * (1 - s[0]^2))
+#   dh[S]  = Wc.T @ (dc * (1 - c^2))
+#
+# da[t] is the gradient of the a that step t gets, dwide[t] that of wide: see below. All that the
+# encoder learns comes to it through dc, H numbers for a whole sentence, and from there it has to go
+# back through S steps to the first word: long sentences are hard to learn, too.
+#
+# For one step of the GRU. The table begins with what forward does last: read the forward column
+# from the bottom up, the backward column from the top down.
 #
 #   forward                                     backward
 #   h    = (1 - z) * h_prev + z * n             dz = dh * (n - h_prev)       dn = dh * z
@@ -401,8 +432,9 @@ def predict(params, memory, state, words):
 #
 # At padding z = 0: then dh_prev = dh, and all of da is exactly 0.
 #
-# At the output, nats = log(sum of exp(y)) - y[target], so dlogits = p - onehot(target), times the
-# weight of that word. Maxout: only the larger one of a pair moved the loss; it gets the gradient.
+# At the output, nats = log(sum of exp(logits)) - logits[target], so dlogits = p - onehot(target),
+# times the share of that word in the mean: 1 / the number of words, and 0 at padding. Maxout: only
+# the larger one of a pair moved the loss; it gets the gradient.
 # And the gradient of E is sparse, a pair of ids and their rows: see word_rnn.py.
 def step_backward(Wh, cache, dh):
     """Undo step: from the gradient of h (H, B) return that of a (3H, B) and that of h_prev."""
@@ -458,11 +490,11 @@ def readout_backward(params, dlogits, s, vectors, read):
     return grads, dwide, params["Oh"].T @ dwide, params["Oy"].T @ dwide
 
 
-def loss_backward(target, p, weights):
+def loss_backward(target, p, shares):
     """Return the gradient of the logits, made in the place of p."""
-    # forward: loss = the sum of weights * -log p[target]
+    # forward: loss = the sum of shares * -log p[target]
     p[target[1:].ravel(), np.arange(p.shape[1])] -= 1
-    p *= weights
+    p *= shares
     return p
 
 
@@ -475,11 +507,11 @@ def sum_rows(ids, rows):
 
 def backward(params, cache):
     """Return the gradients of the loss, a dict; that of E as (ids, rows). It uses up the cache."""
-    target, encoded, vectors, caches, s, read, p, weights = cache
+    target, encoded, vectors, caches, s, read, p, shares = cache
     source, source_vectors, states, source_caches, c, s0 = encoded
     T, B = len(target) - 1, target.shape[1]
     # forward: logits = readout(s, vectors, Oc @ c), with the same c at every step
-    grads, dwide, ds, dvectors = readout_backward(params, loss_backward(target, p, weights), s,
+    grads, dwide, ds, dvectors = readout_backward(params, loss_backward(target, p, shares), s,
                                                   vectors, read)
     dwide = dwide.reshape(-1, T, B).sum(axis=1)
     grads["Oc"] = dwide @ c.T
@@ -511,7 +543,7 @@ def backward(params, cache):
 # Move one number a little, up and down, and run forward both times: the difference of the two
 # losses, divided by the distance, must be its gradient. If a check fails although backward is
 # right, the usual cause is float32, too small a move, or a tie: where the two of a maxout pair are
-# equal there is no gradient. The three sentences have different lengths, and words that repeat.
+# equal there is no derivative. The three sentences have different lengths, and words that repeat.
 def check_gradients(entries=6, distance=1e-5):
     """Compare backward with such differences on a toy network; print and return the largest error,
     relative to the largest gradient of the same array. It must be below 1e-6.
@@ -528,7 +560,7 @@ def check_gradients(entries=6, distance=1e-5):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):
+            for array[place] in (value - distance, value + distance, value):     # the old one last
                 losses.append(forward(params, *batch)[0])
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
@@ -539,9 +571,11 @@ def check_gradients(entries=6, distance=1e-5):
 
 # %% 5. Optimizer
 # Adam divides every entry of the gradient by its usual size, sqrt(v), so that every entry moves by
-# about lr a step. The sparse gradient of E moves the rows that occurred, and nothing else; each row
-# counts its own steps, so that a word that first occurs late begins like all others. Clipping
-# scales all gradients by one factor where their global norm is too large. word_rnn.py tells more.
+# about lr a step. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from batch to batch,
+# and near 0 where it changes it: so the steady entries make whole steps, and the noisy ones wait
+# until it is clear where to go. The sparse gradient of E moves the rows that occurred, and nothing
+# else; each row counts its own steps, so that a word that first occurs late begins like all others.
+# Clipping scales all gradients by one factor where their norm is too large (word_rnn.py has more).
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
     m is a running mean of the gradient, v of its square. Both begin at zero, so after t steps their
@@ -577,7 +611,7 @@ class Adam:
 
 
 def clip_gradients(grads, max_norm):
-    """Scale the gradients, in place, to a global norm of max_norm at most; return that before."""
+    """Scale the gradients, in place, to a global norm of max_norm at most; return the old norm."""
     arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
     norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
     if norm > max_norm:
@@ -591,17 +625,18 @@ def clip_gradients(grads, max_norm):
 # a first mistake it is in a situation that training never showed: exposure bias, one reason why
 # long sentences are harder. Greedy search takes the likeliest word each time, and cannot take it
 # back. Beam search follows several beginnings at once, the hypotheses, and keeps those that are
-# likeliest as a whole. Of "the lambs will often speak to this black dog ." a default run of
+# likeliest as a whole. For "the lambs will often speak to this black dog ." a default run of
 # seq2seq.py says, greedily, "les agneaux parleront souvent souvent notre chien .", with a log p of
 # -0.37 per word; a beam of two finds "les agneaux parleront souvent a ce chien noir .", -0.16
 # (accents left out): it has kept the less likely word after "souvent".
 def beam_search(params, source, beam, limit):
     """Search translations of source ids (S, B), at most `limit` words long.
     Return for each sentence its ids, its mean log p per word, and its attention (T, S) or None.
-
     Every sentence has `beam` hypotheses. In each step all their continuations compete, and the best
     stay. One that ends in <eos> is finished and gives up its place. The best of all is the one with
-    the highest log p per word, since log p alone would favour short ones.
+    the highest log p per word, since log p alone would favour short ones. All are columns of one
+    batch, hypothesis k of sentence b is column b * beam + k. Several new ones may continue the same
+    old one, so the states are picked by their parents.
     """
     B = source.shape[1]
     memory, state = start(params, np.repeat(source, beam, axis=1))      # column b * beam + k
@@ -661,6 +696,10 @@ def translate(params, vocab, sentence, beam):
 # reference too, each at most as often as there. The counts are summed over all sentences, for a
 # single one often has no four in a row right. The four precisions are averaged geometrically, and
 # translations that are shorter than their references pay a penalty (Papineni et al. 2002).
+#
+# If the reference is "le chat dort dans le lit", then "le chat dort sur le lit" has five of its six
+# words right, three of its five pairs, one of its four triples, and none of its three fours. Of
+# this one sentence the BLEU would be 0; of a thousand sentences each count is a sum.
 def bleu(candidates, references):
     """Return the BLEU of tuples of tokens, 0 to 100; for each there is a list of references."""
     right, total, length, wanted = np.zeros(4), np.zeros(4), 0, 0
@@ -681,12 +720,19 @@ def bleu(candidates, references):
 
 
 # %% 7. Learning
+# One pass over all pairs is an epoch; each has another order. The learning rate falls to zero over
+# the run: long steps at first, to get there, and short ones at the end, or the last few batches
+# would shake what all have taught. Now and then held-out pairs are scored, from which nothing is
+# learned. While the loss of the training pairs goes on falling, theirs may rise again, for the
+# network begins to know its sentences by heart: overfitting. So the parameters with the lowest
+# held-out loss are kept, and it is they that translate in the end, as after early stopping.
 def evaluate(params, ids, size):
     """Return the mean nats per target word over pairs of ids, `size` pairs at a time."""
     total, count = 0.0, 0
     for part in batches(ids, size):
         source, target = pad([ids[i][0] for i in part]), pad([ids[i][1] for i in part])
         tokens = int((target[1:] != PAD).sum())
+        # a batch counts by its number of words, or short sentences would count for more
         total, count = total + float(forward(params, source, target)[0]) * tokens, count + tokens
     return total / count
 
@@ -706,6 +752,17 @@ def measure(params, vocab, pairs, beam, size):
     return bleu(words, list(references.values())), 100 * exact, rows
 
 
+# Long sentences are the hard ones, so quality is also told for each length.
+def by_length(rows):
+    """Group rows of measure into fifths by source length: mean length, BLEU, exact match in %."""
+    rows = sorted(rows, key=lambda row: len(row[0]))
+    fifths = np.array_split(range(len(rows)), min(5, len(rows)))
+    parts = [[rows[i] for i in part] for part in fifths]
+    return np.array([(np.mean([len(source) for source, _, _ in part]),
+                      bleu([got for _, got, _ in part], [want for _, _, want in part]),
+                      100 * np.mean([got in want for _, got, want in part])) for part in parts])
+
+
 def learn(run, pairs, held_out):
     """Train run["params"] on the pairs, up to the planned steps; yield after every step.
     `run` is a dict of all that training changes: parameters, the best of them so far, Adam's m and
@@ -717,7 +774,7 @@ def learn(run, pairs, held_out):
     adam = Adam(params)
     adam.m, adam.v, adam.rows_t, adam.t = *map(run.get, ("m", "v", "rows_t")), len(run["losses"])
     ids, valid = (encode_pairs(part, run["vocab"], len(params["Wy"])) for part in (pairs, held_out))
-    epoch, per_epoch = None, -(-len(ids) // size)
+    epoch, per_epoch = None, -(-len(ids) // size)           # divided, and rounded up
     for done in range(len(run["losses"]), settings["steps"]):
         if epoch != done // per_epoch:          # a new pass over the pairs, in a new order
             epoch = done // per_epoch
@@ -751,16 +808,6 @@ def learn(run, pairs, held_out):
 # All that the decoder ever learns of the source is the summary c: H numbers, for three words as for
 # thirty. The figure shows what that costs, quality by source length, and what it gives: sentences
 # whose summaries lie near each other, in the two directions in which summaries differ most.
-def by_length(rows):
-    """Group rows of measure into fifths by source length: mean length, BLEU, exact match in %."""
-    rows = sorted(rows, key=lambda row: len(row[0]))
-    fifths = np.array_split(range(len(rows)), min(5, len(rows)))
-    parts = [[rows[i] for i in part] for part in fifths]
-    return np.array([(np.mean([len(source) for source, _, _ in part]),
-                      bleu([got for _, got, _ in part], [want for _, _, want in part]),
-                      100 * np.mean([got in want for _, got, want in part])) for part in parts])
-
-
 def plot_learning(left, right, run, fifths):
     """Draw the learning curves, and BLEU and exact match by source length; print the latter."""
     steps, train, valid, _ = np.transpose(run["scores"])
@@ -825,8 +872,9 @@ SETTINGS = {  # flag: (default, least value, what it is and which way to turn it
     "init": (None, None, "checkpoint to begin a new run from: fine-tuning on other pairs"),
     "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
 }
-SIZES = ["embed", "hidden"]                     # what a checkpoint fixes for --init;
-FIXED = [*SIZES, "batch", "split", "min_count", "max_length"]           # for --load
+CHOICES = {"split": ["words", "spaces"]}
+# What a checkpoint fixes for --load, and the first two of them for --init as well.
+FIXED = ["embed", "hidden", "batch", "split", "min_count", "max_length"]
 GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
 
 
@@ -844,7 +892,7 @@ def restore(path):
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
             run = json.loads(str(file[LESSON])) | {"rows_t": file["rows_t"]}
-            sizes = map(run["settings"].get, SIZES)
+            sizes = map(run["settings"].get, FIXED[:2])
             want = init_params(len(run["vocab"]), run["V_out"], *sizes, np.random.default_rng(0))
             for group in GROUPS:
                 run[group] = {name: file[f"{group}/{name}"] for name in want}
@@ -869,19 +917,18 @@ def read_flags(argv):
     parser.error = fail
     for name, (default, _, text) in SETTINGS.items():
         parser.add_argument("--" + name.replace("_", "-"), help=f"{text} (default: {default})",
-                            default=default, type=str if default is None else type(default))
+                            default=default, type=str if default is None else type(default),
+                            choices=CHOICES.get(name))
     flags, start = vars(parser.parse_args(argv)), None
     for name, (default, least, _) in SETTINGS.items():
         # Only the prompt, whose default is empty, may be empty.
         if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
             fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
-    if flags["split"] not in ("words", "spaces"):
-        fail("--split is words or spaces")
     if flags["load"] or flags["init"]:
         start = restore(flags["load"] or flags["init"])
-        saved, fixed = start["settings"], FIXED if flags["load"] else SIZES
+        saved, fixed = start["settings"], FIXED if flags["load"] else FIXED[:2]
         parser.set_defaults(**{name: saved[name] for name in (saved if flags["load"] else
-                                                            [*SIZES, "split"])})
+                                                            [*FIXED[:2], "split"])})
         flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
         for name in fixed:
             if flags[name] != saved[name]:
@@ -910,8 +957,8 @@ def train(run, pairs, held_out, path):
         if scored:
             if "saved" not in run and path.exists():
                 print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
-            save(path, run | {"saved": True})
             run["saved"] = True
+            save(path, run)
             (done, mean, nats, points), seconds = run["scores"][-1], time.time() - started
             print(f"step {done:>5} of {settings['steps']}  training {mean:.3f}  held out "
                   f"{nats:.3f}  BLEU {points:5.1f}  gradient norm {norm:.2f}  "
@@ -936,7 +983,8 @@ def work(argv):
             vocab, V_out = (start["vocab"], start["V_out"]) if start else build_vocab(
                 pairs, flags["min_count"])
             params = start["best"] if start else init_params(
-                len(vocab), V_out, *map(flags.get, SIZES), np.random.default_rng(flags["seed"]))
+                len(vocab), V_out, flags["embed"], flags["hidden"],
+                np.random.default_rng(flags["seed"]))
             run = {"params": params, "best": params, "m": Adam(params).m, "v": Adam(params).v,
                    "rows_t": Adam(params).rows_t, "vocab": vocab, "V_out": V_out, "losses": [],
                    "scores": [], "best_nats": math.inf, "examples": held_out[:5]}
@@ -947,7 +995,8 @@ def work(argv):
               f"score, vocabulary of {len(run['vocab']):,}, {run['V_out']:,} of it for output, "
               f"{sum(param.size for param in run['params'].values()):,} parameters")
         if run["V_out"] > 30_000:
-            print("so many output words are slow, and most are rare: raise --min-count")
+            print(f"so many output words are slow; --min-count {flags['min_count'] + 1} leaves "
+                  f"{build_vocab(pairs, flags['min_count'] + 1)[1]:,}")
         if not check_gradients() < 1e-6:
             raise BadInput("backward does not give the gradients of forward; mend it first")
         seen, heard = (np.concatenate([target[1:] for _, target in encode_pairs(

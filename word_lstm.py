@@ -248,7 +248,7 @@ def dropout_mask(rate, shape, rng):
 # nats, so the first loss must be near log 2449 = 7.8, perplexity 2,449; if it is not, something is
 # wrong before the learning begins.
 def cross_entropy(logits, targets):
-    """Overwrite logits (V, N) with p; return -log p of the targets (N,), in nats (N,), and that p.
+    """Overwrite logits (V, N) with p. Return -log p of each target, in nats (N,), and p.
     With thousands of words this is the largest array of all, so nothing here makes a second one. A
     constant added to a column changes no p. We take the largest logit away: then exp cannot
     overflow, and the sum is at least 1, so its logarithm is right even where p rounds to 0.
@@ -437,7 +437,7 @@ class Adam:
 
 
 def clip_gradients(grads, max_norm):
-    """Scale the gradients, in place, to a global norm of max_norm at most; return that before."""
+    """Scale the gradients, in place, to a global norm of max_norm at most; return the old norm."""
     arrays = [grad[1] if isinstance(grad, tuple) else grad for grad in grads.values()]
     norm = math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))
     if norm > max_norm:

@@ -7,6 +7,8 @@
     python tests/benchmark.py --startup      seconds from process start to the first step's end
     python tests/benchmark.py --growth       how a step's time grows with T, B, H and V, NumPy alone
     python tests/benchmark.py --check        do both sides compute the same loss and gradients?
+    python tests/benchmark.py --threads 2 1  every table twice: with two threads, and with one
+    python tests/benchmark.py --busy         while another process takes one of the cores
 
 Every measurement is a fresh process that begins with warm-up steps. The processes of NumPy and of
 PyTorch alternate, so that a busy minute of the machine hits both; the tables show the median of all
@@ -14,7 +16,7 @@ rounds, and the quartiles in brackets. Both sides use float32, the same first we
 in the same order, and as many threads as --threads says. The ratio is NumPy's number divided by
 PyTorch's; without PyTorch only NumPy's side is measured. The machine must be idle: where another
 program holds a core, the threads of a matrix product wait for each other, and a step can take ten
-times as long. --threads 1 suffers less.
+times as long: --busy shows it, and that --threads 1 suffers less.
 
 A training step is forward, backward, clipping and Adam. The tokens counted are those that the loss
 counts: all of a language model's, and those of a translation that are not padding. For --vocab the
@@ -44,7 +46,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import geometric_mean, median
-from subprocess import run
+from subprocess import Popen, run
 
 import numpy as np
 
@@ -508,7 +510,8 @@ def print_machine(options):
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, PyTorch "
           f"{version('torch') if 'torch' in options.sides else 'not installed'}, {os.cpu_count()} "
           f"CPUs, threads: {options.threads}, {platform.platform()}, OpenBLAS kernels {kernels}"
-          + ", forced by OPENBLAS_CORETYPE" * ("OPENBLAS_CORETYPE" in os.environ))
+          + ", forced by OPENBLAS_CORETYPE" * ("OPENBLAS_CORETYPE" in os.environ)
+          + ", one core taken by another process" * options.busy)
     if hasattr(os, "getloadavg"):
         print(f"load average before the start: {os.getloadavg()[0]:.2f}")
 
@@ -519,22 +522,24 @@ def read_options():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.error = lambda message: parser.exit(2, f"benchmark.py: error: {message} (see --help)\n")
     parser.add_argument("lessons", nargs="*", metavar="LESSON", help="which lessons (default: all)")
-    for flag, (title, *_) in list(TABLES.items())[2:]:
+    for flag, (title, *_) in TABLES.items():
         parser.add_argument("--" + flag, action="store_true", help=title)
     for flag, text in (("markdown", "print Markdown tables"),
+                       ("busy", "let another process take one core all the time"),
                        ("keep-memory", "PyTorch's side keeps freed memory too")):
         parser.add_argument("--" + flag, action="store_true", help=text)
     for flag, default, text in (("rounds", 7, "processes for each number"),
                                 ("steps", 20, "training steps timed in each process"),
                                 ("warm-up", 15, "training steps before them, which fetch memory"),
-                                ("length", 1000, "tokens that --sampling generates"),
-                                ("threads", 2, "threads of each process, on both sides")):
+                                ("length", 1000, "tokens that --sampling generates")):
         parser.add_argument("--" + flag, type=int, default=default, metavar="N",
                             help=f"{text} (default {default})")
+    parser.add_argument("--threads", type=int, nargs="+", default=[2], metavar="N", help="threads "
+                        "of each process, on both sides; several: one after the other (default 2)")
     parser.add_argument("--measure", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     for flag, least in (("rounds", 1), ("steps", 1), ("warm_up", 0), ("length", 1), ("threads", 1)):
-        if getattr(options, flag) < least:
+        if np.min(getattr(options, flag)) < least:
             parser.error(f"--{flag.replace('_', '-')} must be {least} or more")
     options.tables = [what for what in TABLES if vars(options).get(what)] or ["default", "large"]
     for what in ["default", *options.tables]:
@@ -548,14 +553,8 @@ def read_options():
     return options
 
 
-def main():
-    """Print the tables that the command line asks for."""
-    options = read_options()
-    if options.measure:
-        with np.errstate(all="ignore"):             # as in the lessons' main
-            print(json.dumps(measure(*options.measure)))
-        return
-    print_machine(options)
+def print_tables(options):
+    """Print the tables that the command line asks for, with one number of threads."""
     for what in options.tables:
         steps = {"sampling": options.length, "memory": 30, "startup": 1}.get(what, options.steps)
         warm_up = 0 if what in ("memory", "startup") else options.warm_up
@@ -568,6 +567,26 @@ def main():
             growth(options, warm_up=warm_up, steps=steps)
         else:
             compare(options, what, warm_up=warm_up, steps=steps)
+    print()
+
+
+def main():
+    """Read the command line, and measure what it asks for."""
+    options = read_options()
+    if options.measure:
+        with np.errstate(all="ignore"):             # as in the lessons' main
+            print(json.dumps(measure(*options.measure)))
+        return
+    counts, other = options.threads, None
+    if options.busy:
+        other = Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        for options.threads in counts:
+            print_machine(options)
+            print_tables(options)
+    finally:
+        if other:
+            other.kill()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,15 @@ import trigram
 from trigram import trigram_nats
 
 
+MEASURED = """import resource, runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    print("peak memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "MB")
+"""
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """Default runs of lessons, each made once -> a function from name to (folder, output)."""
@@ -18,7 +27,7 @@ def trained(tmp_path_factory):
     def get(name):
         if name not in done:
             folder = tmp_path_factory.mktemp(name)
-            done[name] = folder, run_lesson(name, cwd=folder, threads=None).stdout
+            done[name] = folder, run_lesson(name, cwd=folder, threads=None, code=MEASURED).stdout
         return done[name]
     return get
 
@@ -46,13 +55,9 @@ def test_a_default_run_beats_the_trigram(name, trained):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LESSONS)
-def test_memory_of_a_default_run(name, tmp_path):
+def test_memory_of_a_default_run(name, trained):
     """Peak memory below 400 MB (translation 600 MB), picture included."""
-    code = ("import resource, runpy, sys; sys.argv = sys.argv[1:]\n"
-            "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
-            "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, 'MB')")
-    done = run_lesson(name, "--steps", 150, cwd=tmp_path, code=code, threads=None)
-    megabytes = int(re.search(r"(\d+) MB", done.stdout).group(1))
+    megabytes = int(re.search(r"peak memory (\d+) MB", trained(name)[1]).group(1))
     print(f"{name}: {megabytes} MB")
     assert megabytes < (600 if name in TRANSLATION else 400)
 

@@ -340,6 +340,16 @@ def test_bleu_by_hand(name):
 
 
 @translation
+def test_the_example_of_bleu_in_the_comment(name):
+    """Five of six words, three of five pairs, one of four triples, none of three fours: 0, unless others help."""
+    bleu = module(name).bleu
+    candidate, reference, other = split("le chat dort sur le lit", "le chat dort dans le lit", "a b c d e f g")
+    assert bleu([candidate], [[reference]]) == 0
+    expected = 100 * (12 / 13 * 9 / 11 * 6 / 9 * 4 / 7) ** 0.25                 # with seven words that are all right
+    assert bleu([candidate, other], [[reference], [other]]) == pytest.approx(expected, rel=1e-12)
+
+
+@translation
 def test_bleu_of_the_paper(name):
     """Papineni et al. 2002: clipped counts, 2/7; the penalty for length 7 beside references of 11 and 8 words.
 

@@ -89,6 +89,15 @@ def test_a_whole_run_raises_no_floating_point_error(name, data, tmp_path):
         assert module(name).work(flags("--data", data, "--steps", 30, "--out", tmp_path / "out")) == 0
 
 
+@without_pictures
+@translation
+def test_a_very_large_vocabulary_is_told_what_another_min_count_would_leave(name, tmp_path, capsys):
+    """30,100 French words, of which 100 occur twice or more."""
+    data = write(tmp_path / "many.tsv", "".join(f"a b\tw{i} v{i % 100}\n" for i in range(30_000)))
+    assert module(name).main(flags("--data", data, "--steps", 0, "--out", tmp_path / "out")) == 0
+    assert "--min-count 2 leaves 104\n" in capsys.readouterr().out
+
+
 # %% Prompts
 @without_pictures
 @translation
