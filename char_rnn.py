@@ -632,7 +632,7 @@ def work(argv):
             print("stopped before the first checkpoint: nothing is saved")
             raise
         run, status = restore(path), 130
-        print(f"stopped; back to step {len(run['losses'])}, which is saved")
+        print(f"stopped; back to step {len(run['losses'])}; --load {path} goes on from there")
     if run["scores"]:
         print(f"best held-out score: {score(run['best_nats']):.3f} {UNIT}, in {path} (a little "
               "optimistic, since it also chose what is kept)")
@@ -664,7 +664,7 @@ if __name__ == "__main__":
     status = main(None if alone else [])
     if alone and status:
         sys.exit(status)
-    elif "get_ipython" in globals():                    # a notebook shows the picture
+    elif not status and "get_ipython" in globals():     # a notebook shows the picture
         from IPython.display import Image, display
         display(Image(f"out/{LESSON}.png"))
 

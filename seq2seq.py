@@ -132,10 +132,10 @@ def read_pairs(path, max_length, split):
             # Links such as 2-1, source word 2 to target word 1 from 0 on, count what stands between
             # blanks. Unless these are just our tokens, the links cannot be used.
             same = row[0].lower().split() == [*source] and row[1].lower().split() == [*target]
-            third = row[2].strip() if len(row) > 2 else ""
+            third = row[2].strip() if re.fullmatch(r"[-\d ]+", "".join(row[2:3])) else ""
             pairs.append((source, target, third if same else third and "?"))
     if bad or long:
-        where = f" (line {bad[0]})" if bad else ""
+        where = f" (the first is line {bad[0]})" if bad else ""
         print(f"left out: {len(bad):,} lines without two sides{where}, {long:,} pairs of more than "
               f"{max_length} tokens")
     if not pairs or len(bad) > len(lines) / 10:
@@ -976,8 +976,7 @@ def work(argv):
     learning = not going_on or len(start["losses"]) < flags["steps"]
     if learning:
         pairs, held_out = read_data(flags)
-        scored = "held-out" if held_out else "training"
-        held_out = held_out or pairs
+        held_out, scored = (held_out, "held-out") if held_out else (pairs, "training")
         flags["checksum"] = zlib.crc32(json.dumps([pairs, held_out]).encode())
         if not going_on:
             vocab, V_out = (start["vocab"], start["V_out"]) if start else build_vocab(
@@ -999,12 +998,13 @@ def work(argv):
                   f"{build_vocab(pairs, flags['min_count'] + 1)[1]:,}")
         if not check_gradients() < 1e-6:
             raise BadInput("backward does not give the gradients of forward; mend it first")
-        seen, heard = (np.concatenate([target[1:] for _, target in encode_pairs(
-            part, run["vocab"], run["V_out"])]) for part in (pairs, held_out))
+        ids, valid = (encode_pairs(part, run["vocab"], run["V_out"]) for part in (pairs, held_out))
+        seen, heard = (np.concatenate([target[1:] for _, target in part]) for part in (ids, valid))
         counts = np.bincount(seen, minlength=run["V_out"])
         unigram = -np.log(counts / len(seen) + 1e-9)[heard].mean()
+        rare = np.mean([i == UNK for pair in ids for side in pair for i in side])
         print(f"to beat: {math.log(run['V_out']):.3f} nats per word by guessing, {unigram:.3f} by "
-              "how common each one is")
+              f"how common each one is; {rare:.1%} of the words are rare or unknown")
     else:
         print(f"all {flags['steps']:,} steps are done, so it only translates; --steps N goes on")
     run["settings"] = flags
@@ -1016,7 +1016,7 @@ def work(argv):
             print("stopped before the first checkpoint: nothing is saved")
             raise
         run, status = restore(path), 130
-        print(f"stopped; back to step {len(run['losses'])}, which is saved")
+        print(f"stopped; back to step {len(run['losses'])}; --load {path} goes on from there")
     if run["scores"]:
         print(f"best held-out score: {run['best_nats']:.4f} nats per word, in {path} (a little "
               "optimistic, since it also chose what is kept)")
@@ -1056,7 +1056,7 @@ if __name__ == "__main__":
     status = main(None if alone else [])
     if alone and status:
         sys.exit(status)
-    elif "get_ipython" in globals():                    # a notebook shows the picture
+    elif not status and "get_ipython" in globals():     # a notebook shows the picture
         from IPython.display import Image, display
         display(Image(f"out/{LESSON}.png"))
 

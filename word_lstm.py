@@ -152,7 +152,7 @@ def read_data(flags, vocab=None):
     parts = tokens[:cut], tokenize(read_text(valid), split) if valid else tokens[cut:]
     vocab = vocab or build_vocab(parts[0], flags["min_count"])
     known = set(vocab)
-    lost = sum(token not in known for part in parts for token in part)
+    lost = sum(token not in known or token == "<unk>" for part in parts for token in part)
     print(f"{'paragraphs end at blank lines' if split == 'words' else 'every line is a sentence'}; "
           f"{lost:,} of {sum(map(len, parts)):,} tokens are rare or unknown")
     once = sum(count == 1 for count in Counter(parts[0]).values())
@@ -318,7 +318,6 @@ def sum_rows(ids, rows):
 
 def step_backward(params, cache, dh, dc_next):
     """Go back through step: from the gradients of h and c (H, B) to those of a, h_prev and c_prev.
-
     dh is the whole gradient of h; dc_next is the part of c's that comes from the step after.
     """
     i, f, o, g, c_prev, tc = cache
@@ -646,14 +645,15 @@ def read_flags(argv):
     parser.error = fail
     for name, (default, _, text) in SETTINGS.items():
         parser.add_argument("--" + name.replace("_", "-"), help=f"{text} (default: {default})",
-                            default=default, type=str if default is None else type(default))
+                            default=default, type=str if default is None else type(default),
+                            choices=["words", "lines", "spaces"] if name == "split" else None)
     flags, start = vars(parser.parse_args(argv)), None
     for name, (default, least, _) in SETTINGS.items():
         # Only the prompt, whose default is empty, may be empty.
         if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
             fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
-    if flags["dropout"] >= 1 or flags["split"] not in ("words", "lines", "spaces"):
-        fail("--dropout is below 1, and --split is words, lines or spaces")
+    if flags["dropout"] >= 1:
+        fail("--dropout is a fraction below 1")
     if flags["load"] or flags["init"]:
         start = restore(flags["load"] or flags["init"])
         saved, fixed = start["settings"], FIXED if flags["load"] else SIZES
@@ -726,7 +726,7 @@ def work(argv):
             print("stopped before the first checkpoint: nothing is saved")
             raise
         run, status = restore(path), 130
-        print(f"stopped; back to step {len(run['losses'])}, which is saved")
+        print(f"stopped; back to step {len(run['losses'])}; --load {path} goes on from there")
     if run["scores"]:
         print(f"best held-out score: {UNIT} {score(run['best_nats']):.2f}, in {path} (a little "
               "optimistic, since it also chose what is kept)")
@@ -759,7 +759,7 @@ if __name__ == "__main__":
     status = main(None if alone else [])
     if alone and status:
         sys.exit(status)
-    elif "get_ipython" in globals():                    # a notebook shows the picture
+    elif not status and "get_ipython" in globals():     # a notebook shows the picture
         from IPython.display import Image, display
         display(Image(f"out/{LESSON}.png"))
 

@@ -161,8 +161,10 @@ def test_a_second_ctrl_c_during_the_last_sample(name, text, tmp_path, capsys, mo
 
 
 def start(name, *flags, cwd):
+    """Begin a run in a process of its own, which Ctrl-C can reach even where the tests run in the background."""
     return subprocess.Popen([sys.executable, str(ROOT / f"{name}.py"), *map(str, flags)], cwd=cwd, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def wait_for(process, pattern):
