@@ -846,7 +846,7 @@ def draw(path, run, pairs, rows):
     axes["S"].scatter(*np.transpose(shown), s=12)
     axes["S"].set(xlabel="principal component 1", ylabel="principal component 2",
                   title="Summaries c of sentences")
-    axes["S"].margins(0.12)
+    axes["S"].margins(0.16)
     warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks become boxes
     figure.savefig(path, dpi=110)
 

@@ -73,7 +73,7 @@ def main():
     plot_lags(axes["L"])
     plot_alignment(axes["A"])
     if path.exists():
-        path.replace(path.with_suffix(".png.old"))
+        print("the earlier picture is now", path.replace(path.with_suffix(".png.old")))
     figure.savefig(path, dpi=100)
     print(path)
 
