@@ -570,9 +570,9 @@ def draw(path, run, valid):
     figure.suptitle(f"{LESSON}.py: {UNIT} {score(run['best_nats']):.1f} on held-out text")
     left, right = figure.subplots(1, 2, width_ratios=(1, 2))
     steps, *curves = np.transpose(run["scores"])
-    left.semilogy(steps, score(np.transpose(curves)))
+    left.semilogy(steps, score(np.transpose(curves)), subs=[2, 5])
     left.set(xlabel="training step", ylabel=UNIT, title="Learning (orange: held out)")
-    left.yaxis.set_major_formatter("{x:.0f}")
+    left.yaxis.set(major_formatter="{x:.0f}", minor_formatter="{x:.0f}")
     plot_words(right, run["best"]["E"], run["vocab"])
     warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks become boxes
     figure.savefig(path, dpi=110)

@@ -136,6 +136,8 @@ def test_curves_are_in_the_unit_and_of_the_right_part(name, monkeypatch):
     else:
         assert "orange: held out" in left.get_title() and to_hex(left.lines[1].get_color()) == "#ff7f0e"
     assert all(axes.get_title() and axes.get_xlabel() and axes.get_ylabel() for axes in figure.axes[:2])
+    if name in WORD:        # plain numbers, also between the powers of ten
+        assert left.yaxis.get_minor_formatter()(200) == "200" and left.yaxis.get_major_formatter()(1000) == "1000"
 
 
 @pytest.mark.parametrize("name", CHAR)
