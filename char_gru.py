@@ -45,18 +45,18 @@ import zlib
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")  # more would mostly wait for the slowest
+    # Products this small gain little from more threads, and each waits for the slowest.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
 LESSON, UNIT = "char_gru", "bits per character"
 FILE = Path(globals().get("__file__", f"{LESSON}.py")).resolve()    # a notebook has no __file__
 
 # %% 1. Data
-# A network computes with numbers, so every character gets one, its id: its place in the sorted
-# alphabet of the training text, the vocabulary. The last tenth of the text is held out: the network
-# never learns from it, so its score there tells whether it has learned the language, or has only
-# learned the text by heart (overfitting).
-
+# A network computes with numbers, so every character gets an id: its place in the vocabulary, the
+# sorted list of the characters of the training text. The last tenth of the text is held out: the
+# network never learns from it, so its score there tells whether it has learned the language, or has
+# only learned the text by heart (overfitting).
 class BadInput(ValueError):
     """Something that the user gave cannot be used. The message says what, and what to do."""
 
@@ -85,15 +85,17 @@ def read_data(data, valid, vocab=None):
     """
     text = read_text(data or FILE.parent / "data" / "fables.txt")
     cut = len(text) if valid else len(text) * 9 // 10
-    texts = text[:cut], read_text(valid) if valid else text[cut:]
-    vocab = vocab or sorted(set(texts[0]))                  # sorted, for a set has no order
+    parts = text[:cut], (read_text(valid) if valid else text[cut:])
+    vocab = vocab or sorted(set(parts[0]))                  # sorted, for a set has no order
     known = set(vocab)
-    kept = [[char for char in text if char in known] for text in texts]
-    lost = sum(map(len, texts)) - sum(map(len, kept))
+    kept = [[char for char in part if char in known] for part in parts]
+    lost = sum(map(len, parts)) - sum(map(len, kept))
     if lost:
         print(f"left out: {lost:,} characters that the vocabulary lacks")
     if min(map(len, kept)) < 2:
         raise BadInput("training and held-out text need two known characters; give longer ones")
+    if len(kept[1]) > 100_001:
+        print(f"of {len(kept[1]):,} held-out characters the first 100,000 are scored")
     return vocab, encode(kept[0], vocab), encode(kept[1][:100_001], vocab)
 
 
@@ -115,7 +117,9 @@ def windows(ids, batch, seq_len):
 # %% 2. Forward
 # Why sigmoid here and tanh there? A gate is a switch, so it needs a number between 0, shut, and 1,
 # open: sigmoid. New content must be able to push a unit up or down: tanh, between -1 and 1. As h is
-# a mean of old and new, weighted by z and 1 - z, it stays between -1 and 1 by itself.
+# a mean of old and new, weighted by z and 1 - z, it stays between -1 and 1 by itself. (ReLU has no
+# upper end, so neither would h.) What is r for? Where it is near 0, the new content is made as if
+# nothing had been read before, and z decides how much of that to take: so a unit can start afresh.
 #
 # There are two ways to write the mixture, and papers differ:
 #
@@ -135,8 +139,8 @@ def init_params(V, H, rng, dtype=np.float32):
     """Return random weights and zero biases for V characters and H units, as a dict.
 
     Wx, Wh and b hold the rows of r, z and n stacked. Wh and Wy have variance 1 / H: a sum over H
-    units is then about as large as one unit. With a bias of 0, as in the paper, half of the old
-    state is kept at the start, as in an LSTM without forget bias; b[H:2 * H] = 1 would keep more.
+    units is then about as large as one unit. With a bias of 0, half of the old state is kept at the
+    start, as in an LSTM without forget bias; b[H:2 * H] = 1 would keep more.
     """
     params = {"Wx": rng.normal(0, 1, (3 * H, V)), "Wh": rng.normal(0, H**-0.5, (3 * H, H)),
               "Wy": rng.normal(0, H**-0.5, (V, H)), "b": np.zeros((3 * H, 1)),
@@ -211,9 +215,9 @@ def forward(params, inputs, targets, state):
 #              L[1]       L[2]       L[3]      each loss sees its own h, through the same Wy and by
 #
 # The rules are those of char_rnn.py: Y = W @ X has dW = dY @ X.T and dX = W.T @ dY; tanh has the
-# slope 1 - tanh^2; what is used twice gets the sum of both gradients; dlogits = p - onehot(target).
-# Those of char_lstm.py too: Y = A * B, elementwise, has dA = dY * B and dB = dY * A; sigmoid has
-# the slope s * (1 - s). Read step from its last line to its first; beside each is what it gives:
+# slope 1 - tanh^2; what is used twice gets the sum of both gradients. Two are of char_lstm.py: Y =
+# A * B, elementwise, has dA = dY * B and dB = dY * A; and sigmoid has the slope s * (1 - s). Read
+# step from its last line to its first; beside each is what it gives:
 #
 #   forward                                     backward
 #   h    = z * h_prev + (1 - z) * n             dz = dh * (h_prev - n)       dn = dh * (1 - z)
@@ -222,6 +226,11 @@ def forward(params, inputs, targets, state):
 #   rh   = r * h_prev                           dr = drh * h_prev            dh_prev += drh * r
 #   r, z = sigmoid(.. + Wh[rz] @ h_prev)        da_r = dr * r * (1 - r)      da_z = dz * z * (1 - z)
 #                                               dh_prev += Wh[rz].T @ [da_r; da_z]
+#
+# Over the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and:
+#   dh[t] = Wy.T @ dlogits[t] + dh_next                  dWy = sum over t of dlogits[t] @ h[t].T
+#   dWh[rz] = sum over t of da[rz][t] @ h[t-1].T         dWx = sum over t of da[t] @ onehot(x[t]).T
+#   dWh[n]  = sum over t of da[n][t] @ rh[t].T           db, dby = sums over t and columns
 #
 # h_prev is used four times, in the mixture, in rh and in both gates, so its gradient is a sum of
 # four. The mixture passes it on times z, which the network sets itself: where z is 0.99, 37 % are
@@ -302,7 +311,7 @@ def gradient_by_lag(params, ids, lags=200):
 # Is all of this right? Move one number a little, up and down, and run forward both times: the
 # difference of the two losses, divided by the distance, must be its gradient. If a check fails
 # although backward is right, the usual cause is float32, or too small a move.
-def check_gradients(entries=20, distance=1e-5):
+def check_gradients(entries=40, distance=1e-5):
     """Compare backward with such differences on a toy network; print and return the largest error,
     relative to the largest gradient of the same array. It must be below 1e-6.
     """
@@ -316,8 +325,10 @@ def check_gradients(entries=20, distance=1e-5):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):    # ends as it was
+            for moved in (value - distance, value + distance):
+                array[place] = moved
                 losses.append(forward(params, ids[:-1], ids[1:], state)[0])
+            array[place] = value
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
     print(f"gradient check: {len(errors)} entries of {len(grads)} arrays, "
@@ -331,8 +342,8 @@ def check_gradients(entries=20, distance=1e-5):
 # global norm is too large: m and v would long remember an explosion. char_rnn.py tells more.
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
-    m is a running mean of the gradient, v of its square. Both begin at zero, so after t steps their
-    weights add up to 1 - beta^t only. To divide by that makes true means of them.
+    m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the
+    factors of all gradients in them add up to 1 - beta^t, not to 1. Dividing by that puts it right.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -341,7 +352,7 @@ class Adam:
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
 
     def update(self, params, grads, lr):
-        """Move the params, in place, one step with the learning rate lr."""
+        """Move the params, in place, once, with the learning rate lr."""
         self.t += 1
         for name, grad in grads.items():
             m, v = self.m[name], self.v[name]
@@ -366,22 +377,23 @@ def clip_gradients(grads, max_norm):
 # on. The temperature divides the logits: below 1 the text becomes safer, above 1 wilder.
 def sample(params, vocab, prompt, length, temperature, rng):
     """Read the prompt, then write `length` characters more; return both as a text."""
-    ids = encode(prompt, vocab).tolist() or [0]     # no prompt: as after id 0, here the line break
+    ids = encode(prompt, vocab).tolist() or [0]     # without a prompt it goes on from id 0
     state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
-    for n in range(len(ids) - 1 + length):
-        logits, state = predict(params, ids[n:n + 1], state)
-        if n == len(ids) - 1:                               # all is read: draw the next one
-            logits = logits[:, 0].astype(float)
-            p = np.exp((logits - logits.max()) / max(temperature, 1e-9))
-            ids.append(rng.choice(len(vocab), p=p / p.sum()))
+    for i in ids[:-1]:
+        _, state = predict(params, [i], state)
+    for _ in range(length):
+        logits, state = predict(params, ids[-1:], state)
+        logits = logits[:, 0].astype(float)
+        p = np.exp((logits - logits.max()) / max(temperature, 1e-9))
+        ids.append(rng.choice(len(vocab), p=p / p.sum()))
     return "".join(vocab[i] for i in ids[0 if prompt else 1:])
 
 
 # %% 7. Learning
-# One update (not a step, which reads one character): read a window, go back, clip, move. Windows
-# come in the order of the text. The learning rate falls to zero in a straight line: large moves go
-# far, small ones settle. The parameters that score best on the held-out text are kept, for later
-# ones may know the training text by heart. `yield` lets the caller print and save in between.
+# One update, or training step (above, a step reads one character): read a window, go back, clip,
+# move. Windows come in the order of the text. The learning rate falls to zero in a straight line:
+# large moves go far, small ones settle. The parameters that score best on the held-out text are
+# kept, for later ones may know the training text by heart. `yield` lets the caller print and save.
 def score(nats):
     """Turn nats per character into bits per character."""
     return nats / math.log(2)
@@ -393,7 +405,7 @@ def evaluate(params, ids, size):
     nothing in its memory, so more of them would score worse.
     """
     streams = max(1, min(32, (len(ids) - 1) // 100))
-    seq_len = min(-(-size // streams), (len(ids) - 1) // streams)
+    seq_len = min(-(-size // streams), (len(ids) - 1) // streams)       # -(-a // b) rounds up
     state, total, count = init_state(params["Wy"].shape[1], streams, params["Wy"].dtype), 0.0, 0
     for inputs, targets in windows(ids, streams, seq_len):
         loss, state, _ = forward(params, inputs, targets, state)
@@ -417,7 +429,7 @@ def learn(run, ids, valid):
             run["state"] = init_state(settings["hidden"], inputs.shape[1])
 
         loss, run["state"], cache = forward(params, inputs, targets, run["state"])
-        grads, _ = backward(params, cache)
+        grads, _ = backward(params, cache)      # _ is the gradient of the state carried in: cut
         norm = clip_gradients(grads, settings["clip"])
         adam.update(params, grads, settings["lr"] * (1 - done / settings["steps"]))
 
@@ -441,7 +453,6 @@ def learn(run, ids, valid):
 # Do the units hold anything that we have a name for? For three properties of the text we look for
 # the unit of h that follows each best (after Karpathy, Johnson & Fei-Fei 2015). It is chosen by its
 # correlation on the first half of the held-out text, and judged and drawn on the second.
-
 NAMES = ["inside quotation marks", "position in the line", "position in the word"]
 
 
@@ -458,36 +469,34 @@ def properties(text):
 
 def best_units(params, ids, vocab):
     """Return rows (property, unit, correlation, its h on the second half), and that half's text."""
-    N = min(30_000, len(ids) - 1) // 2
+    N, H = min(30_000, len(ids) - 1) // 2, params["Wy"].shape[1]
     inputs = ids[:2 * N].reshape(2, N).T                    # both halves, a column for each
-    state, states, rows = init_state(params["Wy"].shape[1], 2, params["Wy"].dtype), [], []
-    for x in inputs:
+    state, kept, rows = init_state(H, 2, params["Wy"].dtype), np.empty((2, H, N), np.float16), []
+    for t, x in enumerate(inputs):
         state, _ = step(params, x, state)
-        states.append(state)
-    first, second = np.transpose(states, (2, 1, 0))          # (H, N) each
+        kept[:, :, t] = state.T
     texts = ["".join(vocab[i] for i in half) for half in inputs.T]
     for name, values, check in zip(NAMES, *map(properties, texts)):
-        r = np.nan_to_num(np.corrcoef(values, first)[0, 1:])
-        unit = np.abs(r).argmax()
-        h = second[unit] * np.sign(r[unit])
-        rows.append((name, unit, np.corrcoef(check, h)[0, 1], h))
-    return [row for row in rows if row[2] > 0.3], texts[1]  # the others follow nothing
+        best = np.nan_to_num([abs(np.corrcoef(values, unit)[0, 1]) for unit in kept[0]]).argmax()
+        h = kept[1, best].astype(float)
+        rows.append((name, best, np.corrcoef(check, h)[0, 1], h))
+    return [row for row in rows if abs(row[2]) > 0.3], texts[1]     # a weaker one tells too little
 
 
-def plot_unit(axes, text, h, title):
+def plot_unit(axes, text, h, cmap, title):
     """Draw the seven lines in a row with the most quotation marks, each character on its h."""
     lines = text.split("\n")
-    n = max(range(len(lines)), key=lambda n: sum(map("".join(lines[n:n + 7]).count,
-                                                     '"\u201c\u201d')))
-    start, shown = len("\n".join([*lines[:n], ""])), [line[:80] for line in lines[n:n + 7]]
+    top = max(range(len(lines)), key=lambda top: sum(map("".join(lines[top:top + 7]).count,
+                                                         '"\u201c\u201d')))
+    start, shown = len("\n".join([*lines[:top], ""])), [line[:80] for line in lines[top:top + 7]]
     grid = np.full((len(shown), max(map(len, shown))), np.nan)
     for row, line in enumerate(shown):
         grid[row, :len(line)] = h[start:start + len(line)]
-        start += len(lines[n + row]) + 1
+        start += len(lines[top + row]) + 1
         for column, char in enumerate(line):
             axes.text(column, row, char, ha="center", va="center", family="monospace")
-    axes.figure.colorbar(axes.imshow(grid, cmap="RdBu_r", aspect="auto", alpha=0.4), ax=axes)
-    axes.set(title=title, xticks=[], yticks=[])
+    axes.figure.colorbar(axes.imshow(grid, cmap=cmap, aspect="auto", alpha=0.4), ax=axes, label="h")
+    axes.set(title=title, xticks=[], yticks=[], xlabel="the lines with the most quotation marks")
 
 
 def draw(path, run, valid):
@@ -496,8 +505,8 @@ def draw(path, run, valid):
     rows, text = best_units(run["best"], valid, run["vocab"]) if len(valid) > 9 else ([], "")
     figure = Figure(figsize=(13, 3 + 3 * len(rows)), layout="constrained")
     figure.suptitle(f"{LESSON}.py: {score(run['best_nats']):.3f} {UNIT} on held-out text")
-    axes = figure.subplot_mosaic([["left", "right"], *([row[0]] * 2 for row in rows)])
-    left, right = axes["left"], axes["right"]
+    left, right, *panels = figure.subplot_mosaic(
+        [["left", "right"], *([row[0]] * 2 for row in rows)]).values()
     steps, *curves = np.transpose(run["scores"])
     left.plot(steps, score(np.transpose(curves)), label=["training", "held out"])
     left.set(xlabel="training step", ylabel=UNIT, title="Learning")
@@ -507,9 +516,10 @@ def draw(path, run, valid):
     right.axvline(run["settings"]["seq_len"], color="gray", linestyle=":")
     right.set(xlabel="lag k, characters back", ylabel="norm of dL[t] / dh[t-k], median",
               title="How far back the gradient reaches (dotted: the window T)")
-    for name, unit, r, h in rows:
-        print(f"unit {unit} tells: {name} (correlation {r:.2f})")
-        plot_unit(axes[name], text, h, f"Hidden state h[{unit}]: {name} (correlation {r:.2f})")
+    for axes, (name, unit, correlation, h) in zip(panels, rows):
+        print(f"unit {unit} tells: {name} (correlation {correlation:.2f})")
+        plot_unit(axes, text, h, "RdBu_r" if correlation > 0 else "RdBu",
+                  f"Hidden state h[{unit}]: {name} (correlation {correlation:.2f})")
     warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks become boxes
     figure.savefig(path, dpi=110)
     reach = [str(np.argmax(norms <= norms[0] / n) or "none") for n in (10, 100, 1000)]
@@ -523,7 +533,7 @@ SETTINGS = {  # flag: (default, least value, what it is and which way to turn it
     "hidden": (256, 1, "hidden units H; more remember more, time grows with the square"),
     "batch": (32, 1, "streams B read side by side; fewer make more updates of the same text"),
     "seq_len": (64, 1, "characters T in a window: as far back as the gradient goes"),
-    "steps": (1200, 0, "training steps in all; the learning rate falls to zero over them"),
+    "steps": (900, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (4e-3, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
     "clip": (1.0, 0, "largest norm of the gradient: 1e8 is no clipping, 0 is no learning"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
@@ -535,18 +545,21 @@ SETTINGS = {  # flag: (default, least value, what it is and which way to turn it
     "init": (None, None, "checkpoint to begin a new run from: fine-tuning on another text"),
     "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
 }
-SIZES = ["hidden"]                              # what a checkpoint fixes for --init;
-FIXED = [*SIZES, "batch", "seq_len"]            # for --load
+FIXED = ["hidden", "batch", "seq_len"]          # by a checkpoint: for --init, only the first
 GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
+NEEDED = {*SETTINGS, "losses", "scores", "best_nats", "checksum"} - {"load", "init", "out"}
 
 
 def save(path, run):
-    """Write the run as a checkpoint. Whenever the program is killed, a whole file is there."""
+    """Write the run as a checkpoint: a whole one is always there. An earlier run's is kept."""
     arrays = {f"{group}/{name}": a for group in GROUPS for name, a in run[group].items()}
-    plain = json.dumps({key: run[key] for key in run if key not in (*GROUPS, "state")})
+    plain = {key: run[key] for key in run if key not in (*GROUPS, "state")} | {"saved": True}
     with open(f"{path}.part", "wb") as file:
-        np.savez(file, **{LESSON: plain}, state=np.array(run["state"]), **arrays)
+        np.savez(file, **{LESSON: json.dumps(plain)}, state=np.array(run["state"]), **arrays)
+    if "saved" not in run and path.exists():
+        print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
     Path(f"{path}.part").replace(path)          # all at once, or not at all
+    run["saved"] = True
 
 
 def restore(path):
@@ -554,12 +567,13 @@ def restore(path):
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
             run = json.loads(str(file[LESSON])) | {"state": file["state"]}
-            sizes = map(run["settings"].get, SIZES)
-            want = init_params(len(run["vocab"]), *sizes, np.random.default_rng(0))
+            H = run["settings"]["hidden"]
+            want = init_params(len(run["vocab"]), H, np.random.default_rng(0))
             for group in GROUPS:
                 run[group] = {name: file[f"{group}/{name}"] for name in want}
                 assert all(a.shape == want[name].shape and np.isfinite(a).all()
                            for name, a in run[group].items())
+        assert np.isfinite(run["state"]).all() and {*run, *run["settings"]} >= NEEDED
         return run
     except Exception:                           # a file can be damaged in many ways
         raise BadInput(f"{path} is missing, damaged, or not made by this {LESSON}.py") from None
@@ -584,15 +598,15 @@ def read_flags(argv):
     for name, (default, least, _) in SETTINGS.items():
         # Only the prompt, whose default is empty, may be empty.
         if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
-            fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
+            raise BadInput(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
     if flags["load"] or flags["init"]:
         start = restore(flags["load"] or flags["init"])
-        saved, fixed = start["settings"], FIXED if flags["load"] else SIZES
-        parser.set_defaults(**{name: saved[name] for name in (saved if flags["load"] else SIZES)})
+        saved, fixed = start["settings"], FIXED if flags["load"] else FIXED[:1]
+        parser.set_defaults(**{name: saved[name] for name in (saved if flags["load"] else fixed)})
         flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
         for name in fixed:
             if flags[name] != saved[name]:
-                fail(f"the checkpoint has {name} {saved[name]}, which cannot change")
+                raise BadInput(f"the checkpoint has {name} {saved[name]}, which cannot change")
     return flags, start
 
 
@@ -603,9 +617,6 @@ def train(run, ids, valid, path):
     for norm, size, scored in learn(run, ids, valid):
         tokens += size
         if scored:
-            if "saved" not in run and path.exists():
-                print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
-            run["saved"] = True
             save(path, run)
             (done, mean, nats), seconds = run["scores"][-1], time.time() - started
             print(f"step {done:>5} of {settings['steps']}  training {score(mean):.3f}  held out "
@@ -630,7 +641,7 @@ def work(argv):
         flags["checksum"] = zlib.crc32(ids.tobytes() + valid.tobytes())
         if not going_on:
             params = start["best"] if start else init_params(
-                len(vocab), *map(flags.get, SIZES), np.random.default_rng(flags["seed"]))
+                len(vocab), flags["hidden"], np.random.default_rng(flags["seed"]))
             run = {"params": params, "best": params, "m": Adam(params).m, "v": Adam(params).v,
                    "vocab": vocab, "best_nats": math.inf, "losses": [], "scores": []}
         elif start["settings"]["checksum"] != flags["checksum"]:
@@ -642,11 +653,11 @@ def work(argv):
               f"{sum(param.size for param in run['params'].values()):,} parameters")
         if not check_gradients() < 1e-6:
             raise BadInput("backward does not give the gradients of forward; mend it first")
-        unigram = -np.log(np.bincount(ids, minlength=len(vocab)) / len(ids) + 1e-9)[valid].mean()
+        unigram = -np.log(np.bincount(ids, minlength=len(vocab)).clip(1) / len(ids))[valid].mean()
         print(f"to beat: {score(math.log(len(vocab))):.3f} {UNIT} by guessing, "
               f"{score(unigram):.3f} by how common each one is")
     else:
-        print(f"all {flags['steps']:,} steps are done, so it only samples; --steps N goes on")
+        print(f"{len(start['losses']):,} steps are done, so it only samples; more --steps go on")
     run["settings"] = flags
     try:
         if learning:
@@ -693,10 +704,17 @@ if __name__ == "__main__":
         display(Image(f"out/{LESSON}.png"))
 
 # Papers: Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder", equations 5
-# to 8: r, z, the mixture, the candidate. They are printed without biases; here b is added. Chung et
-# al. 2014 and Bahdanau et al. 2015 write the mixture the other way round.
+# to 8: r, z, the mixture, the candidate.
+#   paper                                                      here
+#   W, W_r, W_z and U, U_r, U_z                                rows of Wx and of Wh
+#   h~, and U (r o h)                                          n, and Wh[n] @ rh
+#   biases left out of the formulas for readability            written out
+#   part of an encoder and a decoder of words                  a language model of characters
+#   U begin orthogonal, the rest at N(0, 0.01^2)               variance 1 / H, and 1 for Wx
+#   Adadelta                                                   Adam, clipping
+#   Chung et al. 2014, Bahdanau et al. 2015: z lets in         z keeps
 # Three experiments:
-#     python char_gru.py --lr 0.03 --steps 300    2.10 bits after a quarter of the steps: with
+#     python char_gru.py --lr 0.03 --steps 300    2.10 bits after a third of the steps: with
 #         clipping, a much higher rate still learns
 #     python char_gru.py --hidden 64    2.37 bits, not 2.00, and several times as fast
 #     In step_backward write dn = dh * z, and run: the gradient check stops you.

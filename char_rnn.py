@@ -19,7 +19,7 @@ The first command ends with lines like these:
 
 Letters
     x[t]  the characters read at time t, as ids (B,)    h[t]  the hidden state after them (H, B)
-    a  the input of tanh (H, B)    y  the logits (V, B)    p  the probabilities    L[t]  -log p at t
+    a  the input of tanh (H, B)    p  the probabilities (V, B)    L[t]  the loss of step t, -log p
     B  streams of text read side by side, one column for each       T  characters in a window
     H  hidden units, the numbers in a state                         V  characters in the vocabulary
     Wx (H, V)   Wh (H, H)   b (H, 1)   Wy (V, H)   by (V, 1)        the parameters: what is learned
@@ -42,18 +42,18 @@ import zlib
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")  # more would mostly wait for the slowest
+    # Products this small gain little from more threads, and each waits for the slowest.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
 LESSON, UNIT = "char_rnn", "bits per character"
 FILE = Path(globals().get("__file__", f"{LESSON}.py")).resolve()    # a notebook has no __file__
 
 # %% 1. Data
-# A network computes with numbers, so every character gets one, its id: its place in the sorted
-# alphabet of the training text, the vocabulary. The last tenth of the text is held out: the network
-# never learns from it, so its score there tells whether it has learned the language, or has only
-# learned the text by heart (overfitting).
-
+# A network computes with numbers, so every character gets an id: its place in the vocabulary, the
+# sorted list of the characters of the training text. The last tenth of the text is held out: the
+# network never learns from it, so its score there tells whether it has learned the language, or has
+# only learned the text by heart (overfitting).
 class BadInput(ValueError):
     """Something that the user gave cannot be used. The message says what, and what to do."""
 
@@ -82,15 +82,17 @@ def read_data(data, valid, vocab=None):
     """
     text = read_text(data or FILE.parent / "data" / "fables.txt")
     cut = len(text) if valid else len(text) * 9 // 10
-    texts = text[:cut], read_text(valid) if valid else text[cut:]
-    vocab = vocab or sorted(set(texts[0]))                  # sorted, for a set has no order
+    parts = text[:cut], (read_text(valid) if valid else text[cut:])
+    vocab = vocab or sorted(set(parts[0]))                  # sorted, for a set has no order
     known = set(vocab)
-    kept = [[char for char in text if char in known] for text in texts]
-    lost = sum(map(len, texts)) - sum(map(len, kept))
+    kept = [[char for char in part if char in known] for part in parts]
+    lost = sum(map(len, parts)) - sum(map(len, kept))
     if lost:
         print(f"left out: {lost:,} characters that the vocabulary lacks")
     if min(map(len, kept)) < 2:
         raise BadInput("training and held-out text need two known characters; give longer ones")
+    if len(kept[1]) > 100_001:
+        print(f"of {len(kept[1]):,} held-out characters the first 100,000 are scored")
     return vocab, encode(kept[0], vocab), encode(kept[1][:100_001], vocab)
 
 
@@ -155,7 +157,7 @@ def predict(params, x, state):
     return params["Wy"] @ h + params["by"], h
 
 
-# The logits y are scores, any numbers. Softmax makes probabilities of them: exp(y) / sum(exp(y)).
+# Wy gives the logits y, any numbers. Softmax makes probabilities of them: exp(y) / sum(exp(y)).
 # Why is the loss -log p? The network gives a probability p to every character that really came.
 # Multiply them all, and you have the probability that it gave to the whole text: the larger, the
 # better it has understood. But that product is far too small to compute with. Its logarithm is a
@@ -178,7 +180,7 @@ def cross_entropy(logits, targets):
 
 def forward(params, inputs, targets, state):
     """Read a window: ids inputs and targets (T, B), and the h carried in, state (H, B).
-    Return the mean loss in nats per character, the h to carry on, and a cache for backward.
+    Return the mean loss in nats per character, the h to carry on, and a cache: what backward needs.
     """
     h = [state]                                 # h[0] is carried in; inputs[t] makes h[t + 1]
     for x in inputs:
@@ -211,17 +213,18 @@ def forward(params, inputs, targets, state):
 #   X is used twice   dX is the sum of what comes back from both uses
 #
 # The softmax and its loss are easiest together: nats = log(sum over j of exp(y[j])) - y[target].
-# The derivative of the first part by y[i] is exp(y[i]) / sum = p[i]; that of the second is 1 at the
-# target, else 0. So the gradient dlogits is how far the prediction was from the truth. Then the
-# hidden state: h[t] is used twice, by its own loss and by step t + 1, so its gradient has two parts
-# (the second, from the step after, is dh_next here and in many programs). And the weights are used
-# at all T steps, so each of their gradients is a sum of T parts.
+# The derivative of the first part with respect to y[i] is exp(y[i]) / sum = p[i]; that of the
+# second is 1 at the target, else 0. So the gradient, dlogits, is how far the prediction was from
+# the truth. The hidden state h[t] is used twice, by its own loss and by step t + 1, so its gradient
+# has two parts (the second, from the step after, is dh_next here and in many programs). And the
+# weights are used at all T steps, so each of their gradients is a sum of T parts.
 #
 #   dlogits[t] = (p[t] - onehot(target)) / (T * B)      the loss is a mean over T * B characters
 #   dh[t]      = Wy.T @ dlogits[t]  +  Wh.T @ da[t+1]
 #   da[t]      = dh[t] * (1 - h[t]^2)
 #   dWh        = sum over t of da[t] @ h[t-1].T         db  = sum of da[t] over t and columns
-#   dWx        = sum over t of da[t] @ onehot(x[t]).T   dWy = sum over t of dlogits[t] @ h[t].T
+#   dWx        = sum over t of da[t] @ onehot(x[t]).T   dby = sum of dlogits[t], likewise
+#   dWy        = sum over t of dlogits[t] @ h[t].T
 #
 # At the end of the window nothing follows, so da[T+1] is 0. At its beginning stands h[0], which was
 # carried in. The window before made it, but to send the gradient there we would have to unroll the
@@ -229,10 +232,11 @@ def forward(params, inputs, targets, state):
 # truncated back-propagation through time; in libraries the cut is called detach. The network may
 # remember for longer than T characters, but it only learns from what happens within T.
 #
-# Why gradients vanish or explode: on its way back over k steps the gradient is multiplied k times
-# by Wh.T, and k times by 1 - h^2, which is 1 at most. If that shrinks it to 0.8 each time, 1 % is
-# left after 20 steps: it vanishes. If it grows by 1.2 each time, it is 38 times as large: it
-# explodes (Pascanu et al. 2013, equation 5). Below, gradient_by_lag measures it.
+# Why gradients vanish or explode: what reaches h[t-k] from the loss at t has been multiplied by k
+# matrices, one for each step back (Pascanu et al. 2013, equation 5):
+#   M[t-k+1] @ ... @ M[t-1] @ M[t] @ (dL[t] / dh[t])        M[t] = Wh.T @ diag(1 - h[t]^2)
+# If each shrinks it to 0.8, 1 % is left after 20 steps: it vanishes. If each makes it 1.2 times as
+# large, it is 38 times as large: it explodes. Below, gradient_by_lag measures it.
 def step_backward(params, h, dh):
     """Go back through step: from the gradient of h (H, B), those of a and h_prev, both (H, B)."""
     # forward: h = tanh(a)
@@ -259,7 +263,8 @@ def backward(params, cache):
         dh = dhidden[t] + dh_next
         da[t], dh_next = step_backward(params, h[t + 1], dh)
     # forward: a = Wx @ onehot(x) + Wh @ h_prev + b. With the columns of all T steps side by side,
-    # one product adds up all T parts of a gradient, also where a character came twice: so onehot.
+    # one product adds up all T parts of a gradient. So x becomes one-hot, a row for each character:
+    # dWx[:, x] += da would count a character that comes twice only once.
     da, h_prev = np.concatenate(da, axis=1), np.concatenate(h[:-1], axis=1)
     onehot = np.eye(len(params["by"]), dtype=da.dtype)[inputs.ravel()]      # (T * B, V)
     grads |= {"Wx": da @ onehot, "Wh": da @ h_prev.T, "b": da.sum(axis=1, keepdims=True)}
@@ -291,11 +296,12 @@ def worked_example():
 
 # How far back does the gradient reach? Take the loss L[t] of one prediction, and walk back: the
 # norm of dL[t] / dh[t-k] says how much a small change of the state k characters ago would change
-# that loss. Where it is near 0, nothing that lies k back can be learned. A step back multiplies by
-# M = Wh.T @ diag(1 - h^2). A vector in a random direction is stretched, in root mean square, by the
-# root of (sum of the squared entries of M) / H, so the product of these follows what we measure.
-# The product of the most that each M can stretch, its largest singular value, is a bound, true and
-# useless: it rises while the gradients vanish, for none keeps to the direction stretched most.
+# that loss. Where it is near 0, nothing that lies k back can be learned. M stretches a vector in a
+# random direction, in root mean square, by sqrt((sum of the squares of all entries of M) / H). To
+# the next M the direction of the gradient is as good as random, so the product of these follows
+# what we measure. The product of the largest singular values, the most that each M can stretch, is
+# a bound, true and useless: it rises while the gradient falls, for no vector stays in the direction
+# that is stretched most.
 def gradient_by_lag(params, ids, lags=200):
     """Return two arrays (lags, places), k from 0: the norms, and the products of mean stretches.
 
@@ -322,8 +328,8 @@ def gradient_by_lag(params, ids, lags=200):
 # run forward; make it a little smaller, and run forward again. The difference of the two losses,
 # divided by the distance, must be its gradient. Two runs for each number are far too slow to learn
 # with, but they find nearly every mistake in backward. (If a check fails although backward is
-# right, the usual cause is float32, where equal losses differ by rounding, or too small a move.)
-def check_gradients(entries=20, distance=1e-5):
+# right, the usual cause is float32, or too small a move: then rounding hides the difference.)
+def check_gradients(entries=40, distance=1e-5):
     """Compare backward with such differences on a toy network; print and return the largest error,
     relative to the largest gradient of the same array. It must be below 1e-6.
     """
@@ -337,8 +343,10 @@ def check_gradients(entries=20, distance=1e-5):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):    # ends as it was
+            for moved in (value - distance, value + distance):
+                array[place] = moved
                 losses.append(forward(params, ids[:-1], ids[1:], state)[0])
+            array[place] = value
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
     print(f"gradient check: {len(errors)} entries of {len(grads)} arrays, "
@@ -350,12 +358,12 @@ def check_gradients(entries=20, distance=1e-5):
 # The gradient points to where the loss grows, so we move all parameters a little the other way. How
 # far? One rate for all would be wrong: the column of Wx for a rare character gets small gradients,
 # and seldom; the biases get large ones all the time. So Adam takes m, a mean of the last gradients,
-# and divides each entry by its usual size, sqrt(v). The scale is gone: an entry moves by about lr a
-# step where its sign is steady, and by a fifth of that where it goes up and down at random.
+# and divides each entry by its usual size, sqrt(v). The scale is gone: in an update an entry moves
+# by about lr where its sign is steady, by a fifth of that where it goes up and down at random.
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
-    m is a running mean of the gradient, v of its square. Both begin at zero, so after t steps their
-    weights add up to 1 - beta^t only. To divide by that makes true means of them.
+    m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the
+    factors of all gradients in them add up to 1 - beta^t, not to 1. Dividing by that puts it right.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -364,7 +372,7 @@ class Adam:
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
 
     def update(self, params, grads, lr):
-        """Move the params, in place, one step with the learning rate lr."""
+        """Move the params, in place, once, with the learning rate lr."""
         self.t += 1
         for name, grad in grads.items():
             m, v = self.m[name], self.v[name]
@@ -376,8 +384,8 @@ class Adam:
 
 
 # A product of many factors explodes now and then, and one such gradient does harm for long. The
-# step itself is no worse than about 3 lr, for v sees the explosion too. But m then points the wrong
-# way for tens of steps, and v makes all steps too short for hundreds. So we clip: all gradients
+# move itself is no worse than about 3 lr, for v sees the explosion too. But m then points the wrong
+# way for tens of updates, and v makes hundreds of them too small. So we clip: all gradients
 # together are one long vector, and its length is the global norm. If it is above a limit, we scale
 # them all by the same factor, and the direction stays (Pascanu et al. 2013, Algorithm 1). To clip
 # every entry, or every array, by itself would change their proportions, and so the direction.
@@ -397,23 +405,23 @@ def clip_gradients(grads, max_norm):
 # more mistakes. At 0 only the likeliest is left; as nothing can be divided by 0, we take almost 0.
 def sample(params, vocab, prompt, length, temperature, rng):
     """Read the prompt, then write `length` characters more; return both as a text."""
-    ids = encode(prompt, vocab).tolist() or [0]     # no prompt: as after id 0, here the line break
+    ids = encode(prompt, vocab).tolist() or [0]     # without a prompt it goes on from id 0
     state = init_state(params["Wy"].shape[1], 1, params["Wy"].dtype)
-    for n in range(len(ids) - 1 + length):
-        logits, state = predict(params, ids[n:n + 1], state)
-        if n == len(ids) - 1:                               # all is read: draw the next one
-            logits = logits[:, 0].astype(float)
-            p = np.exp((logits - logits.max()) / max(temperature, 1e-9))
-            ids.append(rng.choice(len(vocab), p=p / p.sum()))
+    for i in ids[:-1]:
+        _, state = predict(params, [i], state)
+    for _ in range(length):
+        logits, state = predict(params, ids[-1:], state)
+        logits = logits[:, 0].astype(float)
+        p = np.exp((logits - logits.max()) / max(temperature, 1e-9))
+        ids.append(rng.choice(len(vocab), p=p / p.sum()))
     return "".join(vocab[i] for i in ids[0 if prompt else 1:])
 
 
 # %% 7. Learning
-# One update (not a step, which reads one character): read a window, go back, clip, move. Windows
-# come in the order of the text. The learning rate falls to zero in a straight line: large moves go
-# far, small ones settle. The parameters that score best on the held-out text are kept, for later
-# ones may know the training text by heart. `yield` lets the caller print and save in between.
-
+# One update, or training step (above, a step reads one character): read a window, go back, clip,
+# move. Windows come in the order of the text. The learning rate falls to zero in a straight line:
+# large moves go far, small ones settle. The parameters that score best on the held-out text are
+# kept, for later ones may know the training text by heart. `yield` lets the caller print and save.
 def score(nats):
     """Turn nats per character into bits per character."""
     return nats / math.log(2)
@@ -425,7 +433,7 @@ def evaluate(params, ids, size):
     nothing in its memory, so more of them would score worse.
     """
     streams = max(1, min(32, (len(ids) - 1) // 100))
-    seq_len = min(-(-size // streams), (len(ids) - 1) // streams)
+    seq_len = min(-(-size // streams), (len(ids) - 1) // streams)       # -(-a // b) rounds up
     state, total, count = init_state(params["Wy"].shape[1], streams, params["Wy"].dtype), 0.0, 0
     for inputs, targets in windows(ids, streams, seq_len):
         loss, state, _ = forward(params, inputs, targets, state)
@@ -449,7 +457,7 @@ def learn(run, ids, valid):
             run["state"] = init_state(settings["hidden"], inputs.shape[1])
 
         loss, run["state"], cache = forward(params, inputs, targets, run["state"])
-        grads, _ = backward(params, cache)
+        grads, _ = backward(params, cache)      # _ is the gradient of the state carried in: cut
         norm = clip_gradients(grads, settings["clip"])
         adam.update(params, grads, settings["lr"] * (1 - done / settings["steps"]))
 
@@ -481,7 +489,7 @@ def draw(path, run, valid):
     left.set(xlabel="training step", ylabel=UNIT, title="Learning")
     left.legend()
     norms, products = np.median(gradient_by_lag(run["best"], valid), axis=2) + 1e-30
-    right.semilogy(norms, label="measured (median of 16 places)")
+    right.semilogy(norms, label="measured (median of several places)")
     right.semilogy(products, "--", label="product of the steps' mean stretch")
     right.axvline(run["settings"]["seq_len"], color="gray", linestyle=":", label="window T")
     right.set(xlabel="lag k, characters back", ylabel="norm of the gradient dL[t] / dh[t-k]",
@@ -499,7 +507,7 @@ SETTINGS = {  # flag: (default, least value, what it is and which way to turn it
     "hidden": (256, 1, "hidden units H; more remember more, time grows with the square"),
     "batch": (32, 1, "streams B read side by side; fewer make more updates of the same text"),
     "seq_len": (64, 1, "characters T in a window: as far back as the gradient goes"),
-    "steps": (3000, 0, "training steps in all; the learning rate falls to zero over them"),
+    "steps": (2600, 0, "training steps in all; the learning rate falls to zero over them"),
     "lr": (6e-3, 0, "Adam's learning rate at the start; a third of it if the loss jumps about"),
     "clip": (1.0, 0, "largest norm of the gradient: 1e8 is no clipping, 0 is no learning"),
     "seed": (0, 0, "seed of all random numbers; the same seed gives the same run"),
@@ -511,18 +519,21 @@ SETTINGS = {  # flag: (default, least value, what it is and which way to turn it
     "init": (None, None, "checkpoint to begin a new run from: fine-tuning on another text"),
     "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
 }
-SIZES = ["hidden"]                              # what a checkpoint fixes for --init;
-FIXED = [*SIZES, "batch", "seq_len"]            # for --load
+FIXED = ["hidden", "batch", "seq_len"]          # by a checkpoint: for --init, only the first
 GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
+NEEDED = {*SETTINGS, "losses", "scores", "best_nats", "checksum"} - {"load", "init", "out"}
 
 
 def save(path, run):
-    """Write the run as a checkpoint. Whenever the program is killed, a whole file is there."""
+    """Write the run as a checkpoint: a whole one is always there. An earlier run's is kept."""
     arrays = {f"{group}/{name}": a for group in GROUPS for name, a in run[group].items()}
-    plain = json.dumps({key: run[key] for key in run if key not in (*GROUPS, "state")})
+    plain = {key: run[key] for key in run if key not in (*GROUPS, "state")} | {"saved": True}
     with open(f"{path}.part", "wb") as file:
-        np.savez(file, **{LESSON: plain}, state=np.array(run["state"]), **arrays)
+        np.savez(file, **{LESSON: json.dumps(plain)}, state=np.array(run["state"]), **arrays)
+    if "saved" not in run and path.exists():
+        print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
     Path(f"{path}.part").replace(path)          # all at once, or not at all
+    run["saved"] = True
 
 
 def restore(path):
@@ -530,12 +541,13 @@ def restore(path):
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
             run = json.loads(str(file[LESSON])) | {"state": file["state"]}
-            sizes = map(run["settings"].get, SIZES)
-            want = init_params(len(run["vocab"]), *sizes, np.random.default_rng(0))
+            H = run["settings"]["hidden"]
+            want = init_params(len(run["vocab"]), H, np.random.default_rng(0))
             for group in GROUPS:
                 run[group] = {name: file[f"{group}/{name}"] for name in want}
                 assert all(a.shape == want[name].shape and np.isfinite(a).all()
                            for name, a in run[group].items())
+        assert np.isfinite(run["state"]).all() and {*run, *run["settings"]} >= NEEDED
         return run
     except Exception:                           # a file can be damaged in many ways
         raise BadInput(f"{path} is missing, damaged, or not made by this {LESSON}.py") from None
@@ -560,15 +572,15 @@ def read_flags(argv):
     for name, (default, least, _) in SETTINGS.items():
         # Only the prompt, whose default is empty, may be empty.
         if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
-            fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
+            raise BadInput(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
     if flags["load"] or flags["init"]:
         start = restore(flags["load"] or flags["init"])
-        saved, fixed = start["settings"], FIXED if flags["load"] else SIZES
-        parser.set_defaults(**{name: saved[name] for name in (saved if flags["load"] else SIZES)})
+        saved, fixed = start["settings"], FIXED if flags["load"] else FIXED[:1]
+        parser.set_defaults(**{name: saved[name] for name in (saved if flags["load"] else fixed)})
         flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
         for name in fixed:
             if flags[name] != saved[name]:
-                fail(f"the checkpoint has {name} {saved[name]}, which cannot change")
+                raise BadInput(f"the checkpoint has {name} {saved[name]}, which cannot change")
     return flags, start
 
 
@@ -579,9 +591,6 @@ def train(run, ids, valid, path):
     for norm, size, scored in learn(run, ids, valid):
         tokens += size
         if scored:
-            if "saved" not in run and path.exists():
-                print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
-            run["saved"] = True
             save(path, run)
             (done, mean, nats), seconds = run["scores"][-1], time.time() - started
             print(f"step {done:>5} of {settings['steps']}  training {score(mean):.3f}  held out "
@@ -606,7 +615,7 @@ def work(argv):
         flags["checksum"] = zlib.crc32(ids.tobytes() + valid.tobytes())
         if not going_on:
             params = start["best"] if start else init_params(
-                len(vocab), *map(flags.get, SIZES), np.random.default_rng(flags["seed"]))
+                len(vocab), flags["hidden"], np.random.default_rng(flags["seed"]))
             run = {"params": params, "best": params, "m": Adam(params).m, "v": Adam(params).v,
                    "vocab": vocab, "best_nats": math.inf, "losses": [], "scores": []}
         elif start["settings"]["checksum"] != flags["checksum"]:
@@ -618,11 +627,11 @@ def work(argv):
               f"{sum(param.size for param in run['params'].values()):,} parameters")
         if not check_gradients() < 1e-6:
             raise BadInput("backward does not give the gradients of forward; mend it first")
-        unigram = -np.log(np.bincount(ids, minlength=len(vocab)) / len(ids) + 1e-9)[valid].mean()
+        unigram = -np.log(np.bincount(ids, minlength=len(vocab)).clip(1) / len(ids))[valid].mean()
         print(f"to beat: {score(math.log(len(vocab))):.3f} {UNIT} by guessing, "
               f"{score(unigram):.3f} by how common each one is")
     else:
-        print(f"all {flags['steps']:,} steps are done, so it only samples; --steps N goes on")
+        print(f"{len(start['losses']):,} steps are done, so it only samples; more --steps go on")
     run["settings"] = flags
     try:
         if learning:
@@ -668,9 +677,12 @@ if __name__ == "__main__":
         from IPython.display import Image, display
         display(Image(f"out/{LESSON}.png"))
 
-# Papers: Elman 1990, "Finding structure in time": this network, with logistic units, its gradient
-# cut after one step. Rumelhart et al. 1986, Werbos 1990: through time. Mikolov et al. 2010: as a
-# language model. Kingma & Ba 2015: Adam; the falling rate is not in the paper.
+# Papers: Elman 1990, "Finding structure in time"; Rumelhart et al. 1986 and Werbos 1990, through
+# time; Mikolov et al. 2010, as a language model; Pascanu et al. 2013, clipping; Kingma & Ba 2015.
+#   paper                                                      here
+#   Elman: logistic units; the gradient is cut after one step  tanh; after T steps
+#   Mikolov: words; w(t), s(t), y(t); U, V                     characters; x, h, p; [Wx, Wh], Wy
+#   Mikolov: plain gradient descent, its rate halved           Adam, clipping, lr falls to zero
 # Three experiments:
 #     python char_rnn.py --load out/char_rnn.npz --temperature 0      soon it goes round in circles
 #     python char_rnn.py --seq-len 4 --batch 512      The gradient goes back 4 characters at most,

@@ -12,7 +12,6 @@ after it: in training all words of the translation look at the source at once, i
 The first command ends with lines like these (BLEU: what it shares with the reference, of 100):
     held-out, beam 2: BLEU 99.26, exact match 97.7 %
     alignment error rate 0.119 (of a diagonal 0.355)
-    sources of about  5.7 tokens: BLEU  99.67, exact match  99.5 %
     sources of about 19.1 tokens: BLEU  98.72, exact match  94.0 %
 
 Same as bahdanau.py: sentences, the softmax over the source, beam search, BLEU, the alignment.
@@ -37,7 +36,8 @@ from collections import Counter
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")  # more would mostly wait for the slowest
+    # Products this small gain little from more threads, and each waits for the slowest.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
 LESSON = "luong"
@@ -72,24 +72,25 @@ def tokenize(text, split="words"):
     """Return the tokens of a sentence; with split="spaces" they stand between white space."""
     if split == "spaces":
         return text.split()
-    # Compose accents, and drop the dot that lower() leaves. Accents and vowel signs that are
-    # characters of their own belong to the letter before, and so do invisible joiners.
+    # Compose accents; drop the dot that lower() leaves, and what is invisible. Accents and vowel
+    # signs that are characters of their own belong to the letter before, as do the joiners.
     text = unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")
+    text = re.sub("[\u00ad\u200e\u200f\u202a-\u202e\ufeff]", "", text.replace("\u200b", " "))
     marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M") + "\u200c\u200d"
-    letter, character = rf"[^\W\d_{HAN}]", rf"[^\W{HAN}]"
-    inner = rf"(?<=\d)[.,:](?=\d)|(?<={letter}|[{marks}])['\u2019\u00b7-](?={letter})"
+    letter, character = rf"[^\W\d_{HAN}]", rf"[^\W_{HAN}]"
+    inner = rf"(?<=\d)[.,:\u066b](?=\d)|(?<={letter}|[{marks}])['\u2019\u00b7-](?={letter})"
     token = re.compile("|".join([
         # the elided words of French: l'eau is l' and eau;
         rf"(?<!['\u2019\w])(?:[cdjlmnst]|qu)['\u2019](?=\s|{letter})",
         # one character of Chinese or Japanese;
-        f"[{HAN}]",
+        f"[{HAN}][{marks}]*",
         # single letters with dots, as in U.S.;
         rf"{letter}(?:\.{letter})+(?![^\W_]|[{marks}])\.?",
         # a word or a number, with . , : between digits, and apostrophe, hyphen, middle dot
         # between letters: 3.14, 10:30, don't, well-known (a dash or a slash always separates);
         rf"{character}(?:{character}|[{marks}]|{inner})*",
-        # any other sign.
-        rf"\S[{marks}]*"]))
+        # a dash, or any other sign.
+        rf"--+|\S[{marks}]*"]))
     return token.findall(text)
 
 
@@ -98,10 +99,12 @@ def detokenize(tokens, split="words"):
     text = " ".join(tokens)
     if split == "spaces":
         return text
-    text = re.sub(r"\bi\b", "I", text[:1].upper() + text[1:])       # the I is English
+    text = text[:1].title() + text[1:]
+    if {"the", "you", "my", "am", "was", "and", "when", "because"} & {*tokens}:     # it is English
+        text = re.sub(r"\b\w(\.\w)+\b|\bi\b", lambda m: m[0].upper(), text)
     text = re.sub(r'" ([^"]*?) ?"', r'"\1"', text)
-    text = re.sub(r"(?<=[\u201c\u00ab([]) |(?<=\b[\w][\'\u2019]) |(?<=\b[Qq]u[\'\u2019]) "
-                  r"| (?=[].,;:!?)%\u201d\u00bb\u0964](?:\W|$))", "", text)
+    text = re.sub(r"(?<=[\u201c\u00ab\u00a1\u00bf([]) |(?<=\b\w['\u2019]) |(?<=\b[Qq]u['\u2019]) "
+                  r"| (?=[].,;:!?)%\u201d\u00bb\u0964\u060c\u061b\u061f](?:\W|$))", "", text)
     return re.sub(f"(?<=[{HAN}]) (?=[{HAN}])", "", text)
 
 
@@ -132,7 +135,7 @@ def read_pairs(path, max_length, split):
         else:
             # Links such as 2-1, source word 2 to target word 1 from 0 on, count what stands between
             # blanks. Unless these are just our tokens, the links cannot be used.
-            same = row[0].lower().split() == [*source] and row[1].lower().split() == [*target]
+            same = " ".join(row[:2]).lower().split() == " ".join(source + target).lower().split()
             third = row[2].strip() if re.fullmatch(r"[-\d ]+", "".join(row[2:3])) else ""
             pairs.append((source, target, third if same else third and "?"))
     if bad or long:
@@ -423,7 +426,7 @@ def predict(params, memory, state, words):
 #   vector[t] = tanh(Wc @ pair[t])                dpre = Wy.T @ dlogits[t] * (1 - vector[t]^2)
 #   pair[t]   = [context[t]; s[t]]                [dcontext[t]; ds[t]] = Wc.T @ dpre
 #
-# The attention, from its last line to its first, for the words t and j of one sentence:
+# The attention, from its last line to its first, for word t of a translation, j of its source:
 #
 #   forward                                       backward
 #   context[t] = sum_j weights[t,j] h[j]          dweights[t,j] = dcontext[t] . h[j]
@@ -515,14 +518,6 @@ def attend_backward(params, annotations, look, dcontext):
     return ({"Wa": s @ dq.T}, params["Wa"] @ dq, dh) if "Wa" in params else ({}, dq, dh)
 
 
-def loss_backward(target, p, shares):
-    """Return the gradient of the logits, made in the place of p."""
-    # forward: loss = the sum of shares * -log p[target]
-    p[target[1:].ravel(), np.arange(p.shape[1])] -= 1
-    p *= shares
-    return p
-
-
 def sum_rows(ids, rows):
     """Return the distinct ids of ids (N,), sorted, and for each the sum of its rows (N, D)."""
     order = np.argsort(ids, kind="stable")      # now equal ids stand side by side
@@ -533,9 +528,11 @@ def sum_rows(ids, rows):
 def backward(params, cache):
     """Return the gradients of the loss, a dict; that of E as (ids, rows). It uses up the cache."""
     source, target, annotations, encoded, decoded, look, pair, vector, p, shares = cache
-    S, H = len(source), len(vector)
+    # forward: loss = the sum of shares * -log p[target]
+    dlogits = p                                     # made in the place of p
+    dlogits[target[1:].ravel(), np.arange(p.shape[1])] -= 1
+    dlogits *= shares
     # forward: logits = Wy @ vector, vector = tanh(Wc @ pair), pair = [context; s]
-    dlogits = loss_backward(target, p, shares)
     dpre = (params["Wy"].T @ dlogits) * (1 - vector * vector)
     grads = {"Wy": dlogits @ vector.T, "Wc": dpre @ pair.T}
     dcontext, ds = np.split(params["Wc"].T @ dpre, 2)
@@ -543,7 +540,7 @@ def backward(params, cache):
     # forward: the decoder began with the encoder's last state. Nothing follows its own last one.
     more_dec, dvectors, dstate = encode_direction_backward(params, "dec", decoded, ds + ds_look,
                                                            (0, 0))
-    dstates = np.concatenate(np.split(dannotations, S, axis=1)[::-1], axis=1)
+    dstates = np.concatenate(np.split(dannotations, len(source), axis=1)[::-1], axis=1)
     more_enc, dsource, _ = encode_direction_backward(params, "enc", encoded, dstates, dstate)
     # forward: vectors = E[ids].T, of the source from its end, and of what the decoder read
     ids = np.concatenate([source[::-1].ravel(), target[:-1].ravel()])
@@ -583,15 +580,15 @@ def check_gradients(entries=6, distance=1e-5, score="general"):
 
 # %% 5. Optimizer
 # Adam divides every entry of the gradient by its usual size, sqrt(v), so that every entry moves by
-# about lr a step. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from batch to batch,
+# about lr at most. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from batch to batch,
 # and near 0 where it changes it: so the steady entries make whole steps, and the noisy ones wait
 # until it is clear where to go. The sparse gradient of E moves the rows that occurred, and nothing
 # else; each row counts its own steps, so that a word that first occurs late begins like all others.
 # Clipping scales all gradients by one factor where their norm is too large (word_rnn.py has more).
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
-    m is a running mean of the gradient, v of its square. Both begin at zero, so after t steps their
-    weights add up to 1 - beta^t only. To divide by that makes true means of them.
+    m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the
+    factors of all gradients in them add up to 1 - beta^t, not to 1. Dividing by that puts it right.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -601,7 +598,7 @@ class Adam:
         self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): steps made by each row of E
 
     def update(self, params, grads, lr):
-        """Move the params, in place, one step with the learning rate lr."""
+        """Move the params, in place, once, with the learning rate lr."""
         self.t += 1
         for name in grads.keys() - {"E"}:
             grad, m, v = grads[name], self.m[name], self.v[name]
@@ -637,10 +634,7 @@ def clip_gradients(grads, max_norm):
 # a first mistake it is in a situation that training never showed: exposure bias, one reason why
 # long sentences are harder. Greedy search takes the likeliest word each time, and cannot take it
 # back. Beam search follows several beginnings at once, the hypotheses, and keeps those that are
-# likeliest as a whole. For "the lambs will often speak to this black dog ." a default run of
-# seq2seq.py says, greedily, "les agneaux parleront souvent souvent notre chien .", with a log p of
-# -0.37 per word; a beam of two finds "les agneaux parleront souvent a ce chien noir .", -0.16
-# (accents left out): it has kept the less likely word after "souvent".
+# likeliest as a whole (seq2seq.py shows a sentence that only a beam of two finds).
 def beam_search(params, source, beam, limit):
     """Search translations of source ids (S, B), at most `limit` words long.
     Return for each sentence its ids, its mean log p per word, and its attention (T, S) or None.
@@ -699,8 +693,8 @@ def spell(ids, vocab, sentence, attention):
     """Return the words of a translation, without <eos>. Where it says <unk>, take the source word
     with the largest weight at that step, a name perhaps (Luong et al. 2015).
     """
-    looked = attention[:, :len(sentence)].argmax(axis=1)
-    return [sentence[j] if i == UNK else vocab[i] for i, j in zip(ids, looked) if i != EOS]
+    words, looked = [*sentence, "<unk>"], attention[:, :max(1, len(sentence))].argmax(axis=1)
+    return [words[j] if i == UNK else vocab[i] for i, j in zip(ids, looked) if i != EOS]
 
 
 def translate(params, vocab, sentence, beam):
@@ -716,10 +710,6 @@ def translate(params, vocab, sentence, beam):
 # reference too, each at most as often as there. The counts are summed over all sentences, for a
 # single one often has no four in a row right. The four precisions are averaged geometrically, and
 # translations that are shorter than their references pay a penalty (Papineni et al. 2002).
-#
-# If the reference is "le chat dort dans le lit", then "le chat dort sur le lit" has five of its six
-# words right, three of its five pairs, one of its four triples, and none of its three fours. Of
-# this one sentence the BLEU would be 0; of a thousand sentences each count is a sum.
 def bleu(candidates, references):
     """Return the BLEU of tuples of tokens, 0 to 100; for each there is a list of references."""
     right, total, length, wanted = np.zeros(4), np.zeros(4), 0, 0
@@ -777,18 +767,19 @@ def evaluate(params, ids, size):
     return total / count
 
 
-def measure(params, vocab, pairs, beam, size):
-    """Translate each source of the pairs once; return BLEU, exact matches in %, and rows of
-    (source, translation, references). All translations of a source in the pairs are references.
+def measure(params, vocab, pairs, beam, size, limit=1000):
+    """Translate the sources of the pairs, `limit` at most, each once; return BLEU, exact matches in
+    %, and rows of (source, translation, references): all its translations in the pairs.
     """
     references = {}
     for source, target, _ in pairs:
         references.setdefault(source, []).append(target)
+    references = dict(list(references.items())[:limit])
     ids = encode_pairs([(source, [], "") for source in references], vocab, len(params["Wy"]))
     found = translate_ids(params, [source for source, _ in ids], beam, size)
     words = [tuple(spell(ids, vocab, source, attention))
              for (ids, _, attention), source in zip(found, references)]
-    if "<unk>" in {vocab[i] for ids, _, _ in found for i in ids} and beam > 1:
+    if "<unk>" in {vocab[i] for ids, _, _ in found for i in ids} and limit > 100:      # at the end
         plain = [tuple(vocab[i] for i in ids if i != EOS) for ids, _, _ in found]
         print(f"with <unk> as it is: BLEU {bleu(plain, list(references.values())):.2f}")
     rows = list(zip(references, words, references.values()))
@@ -796,9 +787,10 @@ def measure(params, vocab, pairs, beam, size):
     return bleu(words, list(references.values())), 100 * exact, rows
 
 
-# Long sentences are the hard ones, so quality is also told for each length.
 def by_length(rows):
-    """Group rows of measure into fifths by source length: mean length, BLEU, exact match in %."""
+    """Group rows of measure into fifths by source length, for long sentences are the hard ones:
+    return an array, of each the mean length, BLEU, and exact match in %.
+    """
     rows = sorted(rows, key=lambda row: len(row[0]))
     fifths = np.array_split(range(len(rows)), min(5, len(rows)))
     parts = [[rows[i] for i in part] for part in fifths]
@@ -838,7 +830,7 @@ def learn(run, pairs, held_out):
             if not math.isfinite(nats):
                 raise BadInput(f"no finite loss at {done + 1}; try --lr {settings['lr'] / 3:.2g}")
             mean = float(np.mean(run["losses"][-settings["every"]:]))
-            points = measure(params, run["vocab"], held_out[:100], 1, size)[0]
+            points = measure(params, run["vocab"], held_out, 1, size, 100)[0]
             run["scores"].append([done + 1, mean, nats, points])
             if nats <= run["best_nats"]:
                 run["best_nats"] = nats
@@ -850,7 +842,7 @@ def learn(run, pairs, held_out):
 
 # %% 8. Looking inside
 def print_alignment(params, pairs, ids, size):
-    """Print the alignment error rate, and that of the diagonal: word t to the one at its height."""
+    """Print the alignment error rate, and that of linking each word to the one as far along."""
     true, guessed, diagonal = [], [], []
     for part in batches(ids, size):
         weights = forced_attention(params, *(pad([ids[i][k] for i in part]) for k in (0, 1)))
@@ -883,7 +875,7 @@ def plot_alignment(axes, params, pair, ids):
 
 
 def plot_learning(left, right, run, fifths):
-    """Draw the learning curves, and BLEU and exact match by source length; print the latter."""
+    """Draw the learning curves, and BLEU and exact match by source length."""
     steps, train, valid, _ = np.transpose(run["scores"])
     left.semilogy(steps, train, label="training")
     left.semilogy(steps, valid, label="held out")
@@ -893,17 +885,17 @@ def plot_learning(left, right, run, fifths):
     right.set(xlabel="source length in tokens (mean of each fifth)", ylim=(0, 101),
               title="Quality by length")
     left.legend()
-    right.legend(loc="lower left")
-    for length, points, exact in fifths:
-        print(f"sources of about {length:4.1f} tokens: BLEU {points:6.2f}, exact match "
-              f"{exact:5.1f} %")
+    right.legend()
 
 
 def draw(path, run, pairs, rows):
-    """Write the lesson's picture, and print the alignment error rate."""
-    from matplotlib.figure import Figure        # here, so that all else runs without it
+    """Print the alignment error rate, and quality by source length; write the lesson's picture."""
     ids = encode_pairs(pairs, run["vocab"], len(run["best"]["Wy"]))
     print_alignment(run["best"], pairs, ids, run["settings"]["batch"])
+    for length, points, exact in by_length(rows):
+        print(f"sources of about {length:4.1f} tokens: BLEU {points:6.2f}, exact match "
+              f"{exact:5.1f} %")
+    from matplotlib.figure import Figure        # here, so that all else runs without it
     figure = Figure(figsize=(14, 16), layout="constrained")
     figure.suptitle(f"{LESSON}.py: {run['best_nats']:.3f} nats per word on held-out pairs")
     axes = figure.subplot_mosaic("LM;AB;CD", height_ratios=(1, 1.4, 1.4))
@@ -918,7 +910,7 @@ def draw(path, run, pairs, rows):
 # %% 9. Running
 SETTINGS = {  # flag: (default, least value, what it is and which way to turn it)
     "data": (None, None, "sentence pairs, tab-separated, or a text, instead of data/en_fr.tsv"),
-    "valid": (None, None, "held-out pairs to score, instead of a tenth of the sources"),
+    "valid": (None, None, "held-out pairs to score, 1,000 at most, instead of a tenth of sources"),
     "split": ("words", None, "words, or spaces (tokenised already)"),
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
@@ -944,12 +936,15 @@ GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are di
 
 
 def save(path, run):
-    """Write the run as a checkpoint. Whenever the program is killed, a whole file is there."""
+    """Write the run as a checkpoint: a whole one is always there. An earlier run's is kept."""
     arrays = {f"{group}/{name}": a for group in GROUPS for name, a in run[group].items()}
-    plain = json.dumps({key: run[key] for key in run if key not in (*GROUPS, "rows_t")})
+    plain = {key: run[key] for key in run if key not in (*GROUPS, "rows_t")} | {"saved": True}
     with open(f"{path}.part", "wb") as file:
-        np.savez(file, **{LESSON: plain}, **arrays, rows_t=run["rows_t"])
+        np.savez(file, **{LESSON: json.dumps(plain)}, **arrays, rows_t=run["rows_t"])
+    if "saved" not in run and path.exists():
+        print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
     Path(f"{path}.part").replace(path)          # all at once, or not at all
+    run["saved"] = True
 
 
 def restore(path):
@@ -989,7 +984,7 @@ def read_flags(argv):
     for name, (default, least, _) in SETTINGS.items():
         # Only the prompt, whose default is empty, may be empty.
         if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
-            fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
+            raise BadInput(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
     if flags["load"] or flags["init"]:
         start = restore(flags["load"] or flags["init"])
         saved, fixed = start["settings"], FIXED if flags["load"] else FIXED[:3]
@@ -998,7 +993,7 @@ def read_flags(argv):
         flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
         for name in fixed:
             if flags[name] != saved[name]:
-                fail(f"the checkpoint has {name} {saved[name]}, which cannot change")
+                raise BadInput(f"the checkpoint has {name} {saved[name]}, which cannot change")
     return flags, start
 
 
@@ -1021,9 +1016,6 @@ def train(run, pairs, held_out, path):
     for norm, size, scored in learn(run, pairs, held_out):
         tokens += size
         if scored:
-            if "saved" not in run and path.exists():
-                print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
-            run["saved"] = True
             save(path, run)
             (done, mean, nats, points), seconds = run["scores"][-1], time.time() - started
             print(f"step {done:>5} of {settings['steps']}  training {mean:.3f}  held out "
@@ -1054,12 +1046,12 @@ def work(argv):
                    "rows_t": Adam(params).rows_t, "vocab": vocab, "V_out": V_out, "losses": [],
                    "scores": [], "best_nats": math.inf, "examples": held_out[:5]}
         elif start["settings"]["checksum"] != flags["checksum"]:
-            raise BadInput("the checkpoint was made with other pairs; give its --data and --valid, "
-                           "or train it on these with --init instead of --load")
+            raise BadInput("the checkpoint was made with other pairs; give its --data, --valid and "
+                           "--seed, or train it on these with --init instead of --load")
         print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} {scored} ones to "
               f"score, vocabulary of {len(run['vocab']):,}, {run['V_out']:,} of it for output, "
               f"{sum(param.size for param in run['params'].values()):,} parameters")
-        if run["V_out"] > 30_000:
+        if run["V_out"] >= 30_000:
             print(f"so many output words are slow; --min-count {flags['min_count'] + 1} leaves "
                   f"{build_vocab(pairs, flags['min_count'] + 1)[1]:,}")
         if not check_gradients(score=flags["score"]) < 1e-6:
@@ -1067,12 +1059,12 @@ def work(argv):
         ids, valid = (encode_pairs(part, run["vocab"], run["V_out"]) for part in (pairs, held_out))
         seen, heard = (np.concatenate([target[1:] for _, target in part]) for part in (ids, valid))
         counts = np.bincount(seen, minlength=run["V_out"])
-        unigram = -np.log(counts / len(seen) + 1e-9)[heard].mean()
+        unigram = -np.log(counts.clip(1) / len(seen))[heard].mean()
         rare = np.mean([i == UNK for pair in ids for side in pair for i in side])
         print(f"to beat: {math.log(run['V_out']):.3f} nats per word by guessing, {unigram:.3f} by "
               f"how common each one is; {rare:.1%} of the words are rare or unknown")
     else:
-        print(f"all {flags['steps']:,} steps are done, so it only translates; --steps N goes on")
+        print(f"{len(start['losses']):,} steps are done, so it only translates; more --steps go on")
     run["settings"] = flags
     try:
         if learning:
@@ -1094,7 +1086,7 @@ def work(argv):
     for source, target, _ in run["examples"] if not flags["prompt"] else []:
         show(run, run["best"], source, [target])
     if learning and run["scores"] and not status:
-        points, exact, rows = measure(run["best"], run["vocab"], held_out[:1000], flags["beam"],
+        points, exact, rows = measure(run["best"], run["vocab"], held_out, flags["beam"],
                                       flags["batch"])
         print(f"{scored}, beam {flags['beam']}: BLEU {points:.2f}, exact match {exact:.1f} %")
         draw(path.with_suffix(".png"), run, held_out[:1000], rows)
@@ -1127,17 +1119,19 @@ if __name__ == "__main__":
         display(Image(f"out/{LESSON}.png"))
 
 # Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine translation",
-# sections 3 and 3.1, equations 5 to 8
+# sections 3 and 3.1, equations 5 to 7 and the three scores
 #   paper                                                    here
 #   hbar_s, h_t, a_t(s), c_t, h~_t                           h, s, weights, context, vector
-#   LSTM of Zaremba et al. 2014, four layers a side          one layer
-#   input feeding (3.3), local attention (3.2), the fourth   left out
-#     score, location, and dropout 0.2
+#   W_c, W_s, W_a, v_a                                       Wc, Wy, Wa, va
+#   LSTM of Zaremba et al. 2014, four layers, no biases      one layer, with biases
+#   input feeding (3.3): the decoder is told where it has    left out; most likely why it is 3 BLEU
+#     looked                                                 behind bahdanau.py on Multi30k
+#   local attention (3.2), the score location, dropout 0.2   left out
 #   concat: the half of W_a for hbar is the identity         both halves are learned (footnote 15)
 #   the encoder does not read <eos>                          it does
 #   a matrix of word vectors for each language               one E for both, N(0, 0.3^2)
-#   U(-0.1, 0.1)                                             variance 1 / columns, general as dot
-#   the loss is a sum per sentence, its norm clipped to 5    a mean per word, clipped to 1: less
+#   U(-0.1, 0.1)                                             variance 1 / columns; Wa: identity
+#   the loss is a sum per sentence, its norm clipped to 5    a mean per word; 1, which clips less
 #   SGD, its rate halved                                     Adam
 # Och & Ney 2003: alignment error rate. Papineni et al. 2002: BLEU.
 # Three experiments:

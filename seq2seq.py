@@ -36,7 +36,8 @@ from collections import Counter
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")  # more would mostly wait for the slowest
+    # Products this small gain little from more threads, and each waits for the slowest.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
 LESSON = "seq2seq"
@@ -71,24 +72,25 @@ def tokenize(text, split="words"):
     """Return the tokens of a sentence; with split="spaces" they stand between white space."""
     if split == "spaces":
         return text.split()
-    # Compose accents, and drop the dot that lower() leaves. Accents and vowel signs that are
-    # characters of their own belong to the letter before, and so do invisible joiners.
+    # Compose accents; drop the dot that lower() leaves, and what is invisible. Accents and vowel
+    # signs that are characters of their own belong to the letter before, as do the joiners.
     text = unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")
+    text = re.sub("[\u00ad\u200e\u200f\u202a-\u202e\ufeff]", "", text.replace("\u200b", " "))
     marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M") + "\u200c\u200d"
-    letter, character = rf"[^\W\d_{HAN}]", rf"[^\W{HAN}]"
-    inner = rf"(?<=\d)[.,:](?=\d)|(?<={letter}|[{marks}])['\u2019\u00b7-](?={letter})"
+    letter, character = rf"[^\W\d_{HAN}]", rf"[^\W_{HAN}]"
+    inner = rf"(?<=\d)[.,:\u066b](?=\d)|(?<={letter}|[{marks}])['\u2019\u00b7-](?={letter})"
     token = re.compile("|".join([
         # the elided words of French: l'eau is l' and eau;
         rf"(?<!['\u2019\w])(?:[cdjlmnst]|qu)['\u2019](?=\s|{letter})",
         # one character of Chinese or Japanese;
-        f"[{HAN}]",
+        f"[{HAN}][{marks}]*",
         # single letters with dots, as in U.S.;
         rf"{letter}(?:\.{letter})+(?![^\W_]|[{marks}])\.?",
         # a word or a number, with . , : between digits, and apostrophe, hyphen, middle dot
         # between letters: 3.14, 10:30, don't, well-known (a dash or a slash always separates);
         rf"{character}(?:{character}|[{marks}]|{inner})*",
-        # any other sign.
-        rf"\S[{marks}]*"]))
+        # a dash, or any other sign.
+        rf"--+|\S[{marks}]*"]))
     return token.findall(text)
 
 
@@ -97,10 +99,12 @@ def detokenize(tokens, split="words"):
     text = " ".join(tokens)
     if split == "spaces":
         return text
-    text = re.sub(r"\bi\b", "I", text[:1].upper() + text[1:])       # the I is English
+    text = text[:1].title() + text[1:]
+    if {"the", "you", "my", "am", "was", "and", "when", "because"} & {*tokens}:     # it is English
+        text = re.sub(r"\b\w(\.\w)+\b|\bi\b", lambda m: m[0].upper(), text)
     text = re.sub(r'" ([^"]*?) ?"', r'"\1"', text)
-    text = re.sub(r"(?<=[\u201c\u00ab([]) |(?<=\b[\w][\'\u2019]) |(?<=\b[Qq]u[\'\u2019]) "
-                  r"| (?=[].,;:!?)%\u201d\u00bb\u0964](?:\W|$))", "", text)
+    text = re.sub(r"(?<=[\u201c\u00ab\u00a1\u00bf([]) |(?<=\b\w['\u2019]) |(?<=\b[Qq]u['\u2019]) "
+                  r"| (?=[].,;:!?)%\u201d\u00bb\u0964\u060c\u061b\u061f](?:\W|$))", "", text)
     return re.sub(f"(?<=[{HAN}]) (?=[{HAN}])", "", text)
 
 
@@ -131,7 +135,7 @@ def read_pairs(path, max_length, split):
         else:
             # Links such as 2-1, source word 2 to target word 1 from 0 on, count what stands between
             # blanks. Unless these are just our tokens, the links cannot be used.
-            same = row[0].lower().split() == [*source] and row[1].lower().split() == [*target]
+            same = " ".join(row[:2]).lower().split() == " ".join(source + target).lower().split()
             third = row[2].strip() if re.fullmatch(r"[-\d ]+", "".join(row[2:3])) else ""
             pairs.append((source, target, third if same else third and "?"))
     if bad or long:
@@ -322,7 +326,7 @@ def encode_direction(params, side, source, vectors):
 def readout(params, s, vectors, from_context):
     """Take the states s (H, N), the previous words (D, N), and what the context says (2M, N).
     Return the logits (V_out, N), and a cache. Maxout: of every two rows the larger one goes on, so
-    a unit is as large as one of two linear functions, and can bend where they cross.
+    a unit is the larger of two linear functions, and bends where they cross.
     """
     wide = params["Oh"] @ s + params["Oy"] @ vectors + from_context + params["bo"]
     pairs = wide.reshape(len(wide) // 2, 2, -1)
@@ -490,14 +494,6 @@ def readout_backward(params, dlogits, s, vectors, read):
     return grads, dwide, params["Oh"].T @ dwide, params["Oy"].T @ dwide
 
 
-def loss_backward(target, p, shares):
-    """Return the gradient of the logits, made in the place of p."""
-    # forward: loss = the sum of shares * -log p[target]
-    p[target[1:].ravel(), np.arange(p.shape[1])] -= 1
-    p *= shares
-    return p
-
-
 def sum_rows(ids, rows):
     """Return the distinct ids of ids (N,), sorted, and for each the sum of its rows (N, D)."""
     order = np.argsort(ids, kind="stable")      # now equal ids stand side by side
@@ -510,9 +506,12 @@ def backward(params, cache):
     target, encoded, vectors, caches, s, read, p, shares = cache
     source, source_vectors, states, source_caches, c, s0 = encoded
     T, B = len(target) - 1, target.shape[1]
+    # forward: loss = the sum of shares * -log p[target]
+    dlogits = p                                     # made in the place of p
+    dlogits[target[1:].ravel(), np.arange(p.shape[1])] -= 1
+    dlogits *= shares
     # forward: logits = readout(s, vectors, Oc @ c), with the same c at every step
-    grads, dwide, ds, dvectors = readout_backward(params, loss_backward(target, p, shares), s,
-                                                  vectors, read)
+    grads, dwide, ds, dvectors = readout_backward(params, dlogits, s, vectors, read)
     dwide = dwide.reshape(-1, T, B).sum(axis=1)
     grads["Oc"] = dwide @ c.T
     dc = params["Oc"].T @ dwide
@@ -571,15 +570,15 @@ def check_gradients(entries=6, distance=1e-5):
 
 # %% 5. Optimizer
 # Adam divides every entry of the gradient by its usual size, sqrt(v), so that every entry moves by
-# about lr a step. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from batch to batch,
+# about lr at most. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from batch to batch,
 # and near 0 where it changes it: so the steady entries make whole steps, and the noisy ones wait
 # until it is clear where to go. The sparse gradient of E moves the rows that occurred, and nothing
 # else; each row counts its own steps, so that a word that first occurs late begins like all others.
 # Clipping scales all gradients by one factor where their norm is too large (word_rnn.py has more).
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
-    m is a running mean of the gradient, v of its square. Both begin at zero, so after t steps their
-    weights add up to 1 - beta^t only. To divide by that makes true means of them.
+    m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the
+    factors of all gradients in them add up to 1 - beta^t, not to 1. Dividing by that puts it right.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -589,7 +588,7 @@ class Adam:
         self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): steps made by each row of E
 
     def update(self, params, grads, lr):
-        """Move the params, in place, one step with the learning rate lr."""
+        """Move the params, in place, once, with the learning rate lr."""
         self.t += 1
         for name in grads.keys() - {"E"}:
             grad, m, v = grads[name], self.m[name], self.v[name]
@@ -625,8 +624,8 @@ def clip_gradients(grads, max_norm):
 # a first mistake it is in a situation that training never showed: exposure bias, one reason why
 # long sentences are harder. Greedy search takes the likeliest word each time, and cannot take it
 # back. Beam search follows several beginnings at once, the hypotheses, and keeps those that are
-# likeliest as a whole. For "the lambs will often speak to this black dog ." a default run of
-# seq2seq.py says, greedily, "les agneaux parleront souvent souvent notre chien .", with a log p of
+# likeliest as a whole. For "the lambs will often speak to this black dog ." the run quoted at the
+# top says, greedily, "les agneaux parleront souvent souvent notre chien .", with a log p of
 # -0.37 per word; a beam of two finds "les agneaux parleront souvent a ce chien noir .", -0.16
 # (accents left out): it has kept the less likely word after "souvent".
 def beam_search(params, source, beam, limit):
@@ -737,13 +736,14 @@ def evaluate(params, ids, size):
     return total / count
 
 
-def measure(params, vocab, pairs, beam, size):
-    """Translate each source of the pairs once; return BLEU, exact matches in %, and rows of
-    (source, translation, references). All translations of a source in the pairs are references.
+def measure(params, vocab, pairs, beam, size, limit=1000):
+    """Translate the sources of the pairs, `limit` at most, each once; return BLEU, exact matches in
+    %, and rows of (source, translation, references): all its translations in the pairs.
     """
     references = {}
     for source, target, _ in pairs:
         references.setdefault(source, []).append(target)
+    references = dict(list(references.items())[:limit])
     ids = encode_pairs([(source, [], "") for source in references], vocab, len(params["Wy"]))
     found = translate_ids(params, [source for source, _ in ids], beam, size)
     words = [tuple(vocab[i] for i in result[0] if i != EOS) for result in found]
@@ -752,9 +752,10 @@ def measure(params, vocab, pairs, beam, size):
     return bleu(words, list(references.values())), 100 * exact, rows
 
 
-# Long sentences are the hard ones, so quality is also told for each length.
 def by_length(rows):
-    """Group rows of measure into fifths by source length: mean length, BLEU, exact match in %."""
+    """Group rows of measure into fifths by source length, for long sentences are the hard ones:
+    return an array, of each the mean length, BLEU, and exact match in %.
+    """
     rows = sorted(rows, key=lambda row: len(row[0]))
     fifths = np.array_split(range(len(rows)), min(5, len(rows)))
     parts = [[rows[i] for i in part] for part in fifths]
@@ -794,7 +795,7 @@ def learn(run, pairs, held_out):
             if not math.isfinite(nats):
                 raise BadInput(f"no finite loss at {done + 1}; try --lr {settings['lr'] / 3:.2g}")
             mean = float(np.mean(run["losses"][-settings["every"]:]))
-            points = measure(params, run["vocab"], held_out[:100], 1, size)[0]
+            points = measure(params, run["vocab"], held_out, 1, size, 100)[0]
             run["scores"].append([done + 1, mean, nats, points])
             if nats <= run["best_nats"]:
                 run["best_nats"] = nats
@@ -809,7 +810,7 @@ def learn(run, pairs, held_out):
 # thirty. The figure shows what that costs, quality by source length, and what it gives: sentences
 # whose summaries lie near each other, in the two directions in which summaries differ most.
 def plot_learning(left, right, run, fifths):
-    """Draw the learning curves, and BLEU and exact match by source length; print the latter."""
+    """Draw the learning curves, and BLEU and exact match by source length."""
     steps, train, valid, _ = np.transpose(run["scores"])
     left.semilogy(steps, train, label="training")
     left.semilogy(steps, valid, label="held out")
@@ -819,14 +820,14 @@ def plot_learning(left, right, run, fifths):
     right.set(xlabel="source length in tokens (mean of each fifth)", ylim=(0, 101),
               title="Quality by length")
     left.legend()
-    right.legend(loc="lower left")
-    for length, points, exact in fifths:
-        print(f"sources of about {length:4.1f} tokens: BLEU {points:6.2f}, exact match "
-              f"{exact:5.1f} %")
+    right.legend()
 
 
 def draw(path, run, pairs, rows):
-    """Write the lesson's picture."""
+    """Print quality by source length, and write the lesson's picture."""
+    for length, points, exact in by_length(rows):
+        print(f"sources of about {length:4.1f} tokens: BLEU {points:6.2f}, exact match "
+              f"{exact:5.1f} %")
     from matplotlib.figure import Figure        # here, so that all else runs without it
     figure = Figure(figsize=(14, 12), layout="constrained")
     figure.suptitle(f"{LESSON}.py: {run['best_nats']:.3f} nats per word on held-out pairs")
@@ -854,7 +855,7 @@ def draw(path, run, pairs, rows):
 # %% 9. Running
 SETTINGS = {  # flag: (default, least value, what it is and which way to turn it)
     "data": (None, None, "sentence pairs, tab-separated, or a text, instead of data/en_fr.tsv"),
-    "valid": (None, None, "held-out pairs to score, instead of a tenth of the sources"),
+    "valid": (None, None, "held-out pairs to score, 1,000 at most, instead of a tenth of sources"),
     "split": ("words", None, "words, or spaces (tokenised already)"),
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
@@ -879,12 +880,15 @@ GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are di
 
 
 def save(path, run):
-    """Write the run as a checkpoint. Whenever the program is killed, a whole file is there."""
+    """Write the run as a checkpoint: a whole one is always there. An earlier run's is kept."""
     arrays = {f"{group}/{name}": a for group in GROUPS for name, a in run[group].items()}
-    plain = json.dumps({key: run[key] for key in run if key not in (*GROUPS, "rows_t")})
+    plain = {key: run[key] for key in run if key not in (*GROUPS, "rows_t")} | {"saved": True}
     with open(f"{path}.part", "wb") as file:
-        np.savez(file, **{LESSON: plain}, **arrays, rows_t=run["rows_t"])
+        np.savez(file, **{LESSON: json.dumps(plain)}, **arrays, rows_t=run["rows_t"])
+    if "saved" not in run and path.exists():
+        print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
     Path(f"{path}.part").replace(path)          # all at once, or not at all
+    run["saved"] = True
 
 
 def restore(path):
@@ -923,7 +927,7 @@ def read_flags(argv):
     for name, (default, least, _) in SETTINGS.items():
         # Only the prompt, whose default is empty, may be empty.
         if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
-            fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
+            raise BadInput(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
     if flags["load"] or flags["init"]:
         start = restore(flags["load"] or flags["init"])
         saved, fixed = start["settings"], FIXED if flags["load"] else FIXED[:2]
@@ -932,7 +936,7 @@ def read_flags(argv):
         flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
         for name in fixed:
             if flags[name] != saved[name]:
-                fail(f"the checkpoint has {name} {saved[name]}, which cannot change")
+                raise BadInput(f"the checkpoint has {name} {saved[name]}, which cannot change")
     return flags, start
 
 
@@ -955,9 +959,6 @@ def train(run, pairs, held_out, path):
     for norm, size, scored in learn(run, pairs, held_out):
         tokens += size
         if scored:
-            if "saved" not in run and path.exists():
-                print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
-            run["saved"] = True
             save(path, run)
             (done, mean, nats, points), seconds = run["scores"][-1], time.time() - started
             print(f"step {done:>5} of {settings['steps']}  training {mean:.3f}  held out "
@@ -988,12 +989,12 @@ def work(argv):
                    "rows_t": Adam(params).rows_t, "vocab": vocab, "V_out": V_out, "losses": [],
                    "scores": [], "best_nats": math.inf, "examples": held_out[:5]}
         elif start["settings"]["checksum"] != flags["checksum"]:
-            raise BadInput("the checkpoint was made with other pairs; give its --data and --valid, "
-                           "or train it on these with --init instead of --load")
+            raise BadInput("the checkpoint was made with other pairs; give its --data, --valid and "
+                           "--seed, or train it on these with --init instead of --load")
         print(f"{LESSON}: {len(pairs):,} pairs to learn from, {len(held_out):,} {scored} ones to "
               f"score, vocabulary of {len(run['vocab']):,}, {run['V_out']:,} of it for output, "
               f"{sum(param.size for param in run['params'].values()):,} parameters")
-        if run["V_out"] > 30_000:
+        if run["V_out"] >= 30_000:
             print(f"so many output words are slow; --min-count {flags['min_count'] + 1} leaves "
                   f"{build_vocab(pairs, flags['min_count'] + 1)[1]:,}")
         if not check_gradients() < 1e-6:
@@ -1001,12 +1002,12 @@ def work(argv):
         ids, valid = (encode_pairs(part, run["vocab"], run["V_out"]) for part in (pairs, held_out))
         seen, heard = (np.concatenate([target[1:] for _, target in part]) for part in (ids, valid))
         counts = np.bincount(seen, minlength=run["V_out"])
-        unigram = -np.log(counts / len(seen) + 1e-9)[heard].mean()
+        unigram = -np.log(counts.clip(1) / len(seen))[heard].mean()
         rare = np.mean([i == UNK for pair in ids for side in pair for i in side])
         print(f"to beat: {math.log(run['V_out']):.3f} nats per word by guessing, {unigram:.3f} by "
               f"how common each one is; {rare:.1%} of the words are rare or unknown")
     else:
-        print(f"all {flags['steps']:,} steps are done, so it only translates; --steps N goes on")
+        print(f"{len(start['losses']):,} steps are done, so it only translates; more --steps go on")
     run["settings"] = flags
     try:
         if learning:
@@ -1028,7 +1029,7 @@ def work(argv):
     for source, target, _ in run["examples"] if not flags["prompt"] else []:
         show(run, run["best"], source, [target])
     if learning and run["scores"] and not status:
-        points, exact, rows = measure(run["best"], run["vocab"], held_out[:1000], flags["beam"],
+        points, exact, rows = measure(run["best"], run["vocab"], held_out, flags["beam"],
                                       flags["batch"])
         print(f"{scored}, beam {flags['beam']}: BLEU {points:.2f}, exact match {exact:.1f} %")
         draw(path.with_suffix(".png"), run, held_out[:1000], rows)
@@ -1063,12 +1064,15 @@ if __name__ == "__main__":
 # Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder"
 #   paper                                                    here
 #   V, V', O_h, O_y, O_c, G of the appendix                  Wc, Wb, Oh, Oy, Oc, Wy
+#   W, U, C of the gates and of the new state, each apart    rows of Wx_*, Wh_*, Wc_dec
 #   z keeps the old state (equation 7)                       z lets the new one in: renamed
-#   the decoder resets after the product, and c too          before it, as in the authors' program
+#   the decoder resets after the product, and resets c too   h before it, as in the authors' program
 #   biases left out of the formulas for readability          written out
 #   a matrix of word vectors for each language               one E for both
 #   scores pairs of phrases                                  translates, as Sutskever et al. 2014
-#   N(0, 0.01^2) but for orthogonal recurrent matrices       variance 1 / columns, E 0.1^2
+#   N(0, 0.01^2); orthogonal recurrent matrices, as here     variance 1 / columns, E 0.1^2
+#   for the first word the program reads zeros               <bos>, a word that is learned
+#   the program factors the output matrix                    one full matrix
 #   Adadelta                                                 Adam, clipping (Pascanu et al. 2013)
 # Papineni et al. 2002: BLEU. Goodfellow et al. 2013: maxout. Kingma & Ba 2015: Adam.
 # Three experiments:

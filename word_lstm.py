@@ -45,7 +45,8 @@ from collections import Counter
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")  # more would mostly wait for the slowest
+    # Products this small gain little from more threads, and each waits for the slowest.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
 LESSON, UNIT = "word_lstm", "perplexity"
@@ -62,7 +63,6 @@ HAN = "\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff
 # Where a language has no blanks between words, as Thai, somebody must put them in first; Chinese
 # and Japanese are read character by character. Other pieces than words (the Penn Treebank, byte
 # pairs, names of notes) can be read too, separated by blanks, with --split spaces.
-
 class BadInput(ValueError):
     """Something that the user gave cannot be used. The message says what, and what to do."""
 
@@ -81,14 +81,14 @@ def tokenize(text, split="words"):
     """
     if split != "spaces":                       # compose accents; drop the dot that lower() leaves
         text = unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")
-        text = re.sub("[\u00ad\u200e\u200f\ufeff]", "", text.replace("\u200b", " "))
+        text = re.sub("[\u00ad\u200e\u200f\u202a-\u202e\ufeff]", "", text.replace("\u200b", " "))
     # Accents and vowel signs that are characters of their own belong to the letter before, and so
     # do the invisible joiners of Persian and Hindi.
     marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M") + "\u200c\u200d"
     letter, character = rf"[^\W\d_{HAN}]", rf"[^\W_{HAN}]"
     inner = rf"(?<=\d)[.,:\u066b](?=\d)|(?<={letter}|[{marks}])['\u2019\u00b7-](?={letter})"
     token = re.compile("|".join([
-        f"[{HAN}]",                             # one character of Chinese or Japanese;
+        f"[{HAN}][{marks}]*",                   # one character of Chinese or Japanese;
         # single letters with dots, as in U.S.;
         rf"{letter}(?:\.{letter})+(?![^\W_]|[{marks}])\.?",
         # a word or a number, with . , : between digits, and apostrophe, hyphen, middle dot
@@ -102,7 +102,7 @@ def tokenize(text, split="words"):
         words = line.split() if split == "spaces" else token.findall(line)
         tokens += words
         if words and n < len(lines) and (split != "words" or not lines[n].strip()):
-            tokens.append("<eos>")
+            tokens += ["<eos>"] * (words[-1] != "<eos>")        # where the text has none itself
     return tokens
 
 
@@ -111,10 +111,10 @@ def detokenize(tokens, split="words"):
     text = re.sub(" ?<eos> ?", "\n", " ".join(tokens))
     if split == "spaces":
         return text
-    # A quotation mark without its partner in the same line stays as it is.
-    text = re.sub(r'(^|\n| [.!?] | [.] " |\u201c )(\w)', lambda m: m[1] + m[2].upper(), text)
-    text = re.sub(r'" ([^"\n]*?) ?"', lambda m: f'"{m[1][:1].upper()}{m[1][1:]}"', text)
-    text = re.sub(r"\bi\b", "I", text) if "the" in tokens else text                  # English
+    # A quotation mark without its partner in the same line stays as it is. English has I, and U.S.
+    text = re.sub(r'(^|\n| [.!?] | [.] " |\u201c )(\w)', lambda m: m[1] + m[2].title(), text)
+    text = re.sub(r'" ([^"\n]*?) ?"', lambda m: f'"{m[1][:1].title()}{m[1][1:]}"', text)
+    text = re.sub(r"\b\w(\.\w)+\b|\bi\b", lambda m: m[0].upper(), text) if "the" in tokens else text
     text = re.sub(r"(?<=[\u2018\u201c\u00ab\u00a1\u00bf([]) | (?=[].,;:!?)%"
                   r"\u2019\u201d\u00bb\u0964\u060c\u061b\u061f](?:\W|$))", "", text)
     return re.sub(f"(?<=[{HAN}]) (?=[{HAN}\u201c])|(?<=[\u201c\u201d]) (?=[{HAN}])", "", text)
@@ -142,22 +142,22 @@ def read_data(flags, vocab=None):
     first 100,000 tokens are scored. The vocabulary is of the training text, or the one given.
     """
     text, split = read_text(flags["data"] or FILE.parent / "data" / "fables.txt"), flags["split"]
-    # Prose has blank lines between paragraphs. Without them every line is a sentence. The training
-    # text decides, for held-out text and prompts too.
+    # Prose has blank lines between paragraphs. Without them every line is a sentence. The file of
+    # --data decides, for held-out text and prompts too.
     lines = text.strip().split("\n")
     if split == "words" and sum(not line.strip() for line in lines) < len(lines) / 50:
         split = "lines"
     tokens, valid = tokenize(text, split), flags["valid"]
     cut = len(tokens) if valid else len(tokens) * 9 // 10
-    parts = tokens[:cut], tokenize(read_text(valid), split) if valid else tokens[cut:]
+    parts = tokens[:cut], (tokenize(read_text(valid), split) if valid else tokens[cut:])
     vocab = vocab or build_vocab(parts[0], flags["min_count"])
     known = set(vocab)
     lost = sum(token not in known or token == "<unk>" for part in parts for token in part)
     print(f"{'paragraphs end at blank lines' if split == 'words' else 'every line is a sentence'}; "
           f"{lost:,} of {sum(map(len, parts)):,} tokens are rare or unknown")
     once = sum(count == 1 for count in Counter(parts[0]).values())
-    if split != "spaces" and (once > cut / 2 or " <unk> " in text):
-        print("is it without blanks between words, or tokenised already? then --split spaces")
+    if split != "spaces" and (once > cut / 2 or "<unk>" in text.split()):
+        print("separate the words with blanks, or is it tokenised already? then --split spaces")
     parts = [[token for token in part if token in known or "<unk>" in known] for part in parts]
     if min(map(len, parts)) < 2:
         raise BadInput("training and held-out text need two known words; give longer ones")
@@ -185,6 +185,7 @@ def windows(ids, batch, seq_len):
 # a mixture of the D columns of Wx, the same for all words, and only the D numbers are its own.
 # Words that are used alike move near each other, for the same change helps both; then what is
 # learned about one holds for the other. Libraries call E an embedding layer, and v an embedding.
+#
 # Gates are switches between 0, shut, and 1, open: sigmoid. What is written must be able to push a
 # cell up or down: tanh, between -1 and 1. The cell state c is the memory itself; the hidden state h
 # is what it shows at this moment, to the gates of the next step and to the prediction.
@@ -212,8 +213,6 @@ def init_state(H, B, dtype=np.float32):
     return np.zeros((H, B), dtype), np.zeros((H, B), dtype)
 
 
-# What the words say, ax = Wx @ v + b, does not depend on the state before: forward makes it for all
-# steps at once, and step adds what the state says.
 def step(params, ax, state):
     """Take ax = Wx @ v + b (4H, B), what comes in, and the state (h, c) before, both (H, B).
     Return the state after, and a cache for step_backward.
@@ -224,8 +223,7 @@ def step(params, ax, state):
     g = np.tanh(a[3 * len(h_prev):])
     c = f * c_prev + i * g
     tc = np.tanh(c)
-    h = o * tc
-    return (h, c), (i, f, o, g, c_prev, tc)
+    return (o * tc, c), (i, f, o, g, c_prev, tc)
 
 
 def predict(params, x, state):
@@ -235,10 +233,10 @@ def predict(params, x, state):
 
 
 # Dropout sets a fraction of the numbers in v and h to zero, other ones at every step, so that no
-# unit can rely on another one: it is harder then to learn the text by heart. The rest is scaled up
-# by 1 / (1 - rate), which keeps the sums as large as before, on average; held-out text is read
-# without it. It acts on what comes in and goes out, not on the way from step to step, where it
-# would wipe out the memory (Zaremba et al. 2014).
+# unit can rely on another one: it is harder then to learn the text by heart. What is left is
+# multiplied by 1 / (1 - rate), so that a sum is as large as before, on average: therefore held-out
+# text can be read without dropout. It acts on what comes in and goes out, not on the way from step
+# to step, where it would wipe out the memory (Zaremba et al. 2014).
 def dropout_mask(rate, shape, rng):
     """Return an array of zeros, a fraction `rate` on average, and else 1 / (1 - rate); float32."""
     return (rng.random(shape, np.float32) >= rate) / np.float32(1 - rate)
@@ -298,17 +296,20 @@ def forward(params, inputs, targets, state, masks=None):
 #                                  dc_prev = dc * f      <- the LSTM is this line
 #   i, f, o = sigmoid(a[:3H])      three parts of da: di * i * (1-i), df * f * (1-f), do * o * (1-o)
 #   g       = tanh(a[3H:])         the fourth part:   dg * (1 - g^2)
-#   a  = Wx @ v + Wh @ h_prev + b                     dh_prev = Wh.T @ da      dv = Wx.T @ da
+#   a  = Wx @ v + Wh @ h_prev + b                     dh_prev = Wh.T @ da
+# Over the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and:
+#   dh[t] = mask_out[t] * (Wy.T @ dlogits[t]) + dh_next     dv[t] = mask_in[t] * (Wx.T @ da[t])
+#   dWh = sum over t of da[t] @ h[t-1].T                    dWx = sum over t of da[t] @ v[t].T
+#   dWy = sum over t of dlogits[t] @ (mask_out[t] * h[t]).T           db, dby: sums over t, columns
 #
 # h[t] is used by its own loss and by step t + 1, c[t] by h[t] and by the cell at t + 1, so both
 # gradients have two parts (char_lstm.py tells more). At the beginning of the window they are cut.
 # Dropout: y = x * mask, with a mask that is a constant, so dx = dy * mask. What was zeroed had no
 # part in the loss, and gets no gradient; what was scaled up gets a gradient scaled up alike.
 #
-# Word vectors: dE = sum over t of onehot(x[t]) @ (mask_in[t] * dv[t]).T is zero for all words that
-# did not occur. We keep a pair, the ids that occurred and their rows; a word that occurs twice gets
-# the sum of two rows. (dE[ids] += dv.T would add only the last of them.) Dropout's mask is a
-# constant, so the gradient is multiplied by it as well.
+# Word vectors: dE = sum over t of onehot(x[t]) @ dv[t].T is zero for all words that did not occur.
+# We keep a pair, the ids that occurred and their rows; a word that occurs twice gets the sum of two
+# rows. (dE[ids] += dv.T would add only the last of them.)
 def sum_rows(ids, rows):
     """Return the distinct ids of ids (N,), sorted, and for each the sum of its rows (N, D)."""
     order = np.argsort(ids, kind="stable")      # now equal ids stand side by side
@@ -317,9 +318,7 @@ def sum_rows(ids, rows):
 
 
 def step_backward(params, cache, dh, dc_next):
-    """Go back through step: from the gradients of h and c (H, B) to those of a, h_prev and c_prev.
-    dh is the whole gradient of h; dc_next is the part of c's that comes from the step after.
-    """
+    """Go back through step: from the gradients of h and c (H, B) to those of a, h_prev, c_prev."""
     i, f, o, g, c_prev, tc = cache
     # forward: h = o * tc, tc = tanh(c)
     do = dh * tc
@@ -369,7 +368,7 @@ def backward(params, cache):
 # although backward is right, the usual cause is float32, or too small a move. The dropout masks are
 # held fixed, for with others the loss would be another function; and the sparse gradient of E is
 # written out in full.
-def check_gradients(entries=20, distance=1e-5):
+def check_gradients(entries=40, distance=1e-5):
     """Compare backward with such differences on a toy network; print and return the largest error,
     relative to the largest gradient of the same array. It must be below 1e-6.
     """
@@ -386,7 +385,7 @@ def check_gradients(entries=20, distance=1e-5):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):    # ends as it was
+            for array[place] in (value - distance, value + distance, value):    # the old one last
                 losses.append(forward(params, *problem)[0])
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
@@ -396,15 +395,15 @@ def check_gradients(entries=20, distance=1e-5):
 
 
 # %% 5. Optimizer
-# Adam divides m, a mean of the last gradients, by their usual size, sqrt(v) with its own v: entries
-# move by about lr where the sign is steady, else by less. Sparse Adam touches the rows of E that
-# occurred, and nothing else: without evidence no change. Every row counts its own steps, or the
-# first one of a word that occurs late would be 3.2 times too long. Clipping scales all gradients by
-# one factor where their global norm is too large: m and v would long remember an explosion.
+# Adam divides m, a mean of the last gradients, by their usual size, sqrt(v), where v is a mean of
+# squares, no word vector: entries move by about lr where the sign is steady, else by less. Sparse
+# Adam touches the rows of E that occurred, and nothing else: without evidence no change. Every row
+# counts its own steps, or the first one of a late word would be 3.2 times too long. Clipping scales
+# all gradients by one factor where their norm is too large: m and v would long remember that.
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
-    m is a running mean of the gradient, v of its square. Both begin at zero, so after t steps their
-    weights add up to 1 - beta^t only. To divide by that makes true means of them.
+    m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the
+    factors of all gradients in them add up to 1 - beta^t, not to 1. Dividing by that puts it right.
     """
 
     def __init__(self, params, beta1=0.9, beta2=0.999, eps=1e-8):
@@ -414,7 +413,7 @@ class Adam:
         self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): steps made by each row of E
 
     def update(self, params, grads, lr):
-        """Move the params, in place, one step with the learning rate lr."""
+        """Move the params, in place, once, with the learning rate lr."""
         self.t += 1
         for name in grads.keys() - {"E"}:
             grad, m, v = grads[name], self.m[name], self.v[name]
@@ -464,15 +463,14 @@ def sample(params, vocab, prompt, length, temperature, rng, split="words"):
 
 
 # %% 7. Learning
-# One update (not a step, which reads one character): read a window, go back, clip, move. Windows
-# come in the order of the text. The learning rate falls to zero in a straight line: large moves go
-# far, small ones settle. The parameters that score best on the held-out text are kept, for later
-# ones may know the training text by heart. `yield` lets the caller print and save in between.
-
+# One update, or training step (above, a step reads one word): read a window, go back, clip, move.
+# Windows come in the order of the text. The learning rate falls to zero in a straight line: large
+# moves go far, small ones settle. The parameters that score best on the held-out text are kept, for
+# later ones may know the training text by heart. `yield` lets the caller print and save.
+#
 # Perplexity is exp(nats): 64 means as unsure as a choice among 64 words, all equally likely. Words
 # and characters compare only by the cost of the same text, bits per token = bits per character *
 # characters / tokens; and a model that may say <unk> is spared the spelling of rare words.
-#
 # The training score is measured with dropout, and while the network still changes; the held-out
 # score without it. So at first the training perplexity is the higher one.
 def score(nats):
@@ -486,7 +484,7 @@ def evaluate(params, ids, size):
     nothing in its memory, so more of them would score worse.
     """
     streams = max(1, min(32, (len(ids) - 1) // 100))
-    seq_len = min(-(-size // streams), (len(ids) - 1) // streams)
+    seq_len = min(-(-size // streams), (len(ids) - 1) // streams)       # -(-a // b) rounds up
     state, total, count = init_state(params["Wy"].shape[1], streams, params["Wy"].dtype), 0.0, 0
     for inputs, targets in windows(ids, streams, seq_len):
         loss, state, _ = forward(params, inputs, targets, state)
@@ -512,7 +510,7 @@ def learn(run, ids, valid):
         masks = [dropout_mask(settings["dropout"], (settings[size], inputs.size), rng)
                  for size in ("embed", "hidden")]
         loss, run["state"], cache = forward(params, inputs, targets, run["state"], masks)
-        grads, _ = backward(params, cache)
+        grads, _ = backward(params, cache)      # _ is the gradient of the state carried in: cut
         norm = clip_gradients(grads, settings["clip"])
         adam.update(params, grads, settings["lr"] * (1 - done / settings["steps"]))
         run["losses"].append(float(loss))
@@ -521,7 +519,7 @@ def learn(run, ids, valid):
             nats = evaluate(params, valid, settings["batch"] * settings["seq_len"])
             recent = run["losses"][-settings["every"]:]
             run["scores"].append([done + 1, float(np.mean(recent)), nats])
-            if not math.isfinite(nats):
+            if not math.isfinite(score(nats)):
                 raise BadInput(f"no finite loss at {done + 1}; try --lr {settings['lr'] / 3:.2g}")
             if nats <= run["best_nats"]:
                 run["best_nats"] = nats
@@ -536,7 +534,7 @@ def learn(run, ids, valid):
 # is; are words that are used alike near each other? We print the nearest neighbours of some words,
 # by the angle between vectors, and draw a map of the two directions in which vectors differ most.
 def some_words(vocab, count):
-    """Return words from rank 50 on, of three letters or more: most of them mean a thing or deed."""
+    """Return words from rank 50 on, of three letters or more: fewer of them are mere grammar."""
     return [word for word in vocab[50:] if word[0].isalpha() and len(word) > 2][:count]
 
 
@@ -548,9 +546,9 @@ def neighbours(E, vocab, word, count):
 
 def plot_words(axes, E, vocab):
     """Write up to 80 words on the map; one that would cover another word is left out."""
-    words, shown = some_words(vocab, 300) or vocab, []
+    words, shown = some_words(vocab, 300) or vocab[:300], []
     vectors = E[list(map(vocab.index, words))]
-    places = vectors @ np.linalg.svd(vectors - vectors.mean(axis=0))[2][:2].T
+    places = vectors @ np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)[2][:2].T
     axes.scatter(*places.T, s=0)                # invisible: it sets the limits of the axes
     width, height = np.ptp(places, axis=0) / (100, 42)      # of a letter
     for word, (x, y) in zip(words, places):
@@ -572,7 +570,7 @@ def draw(path, run, valid):
     steps, *curves = np.transpose(run["scores"])
     left.semilogy(steps, score(np.transpose(curves)), subs=[2, 5])
     left.set(xlabel="training step", ylabel=UNIT, title="Learning (orange: held out)")
-    left.yaxis.set(major_formatter="{x:.0f}", minor_formatter="{x:.0f}")
+    left.yaxis.set(major_formatter="{x:.6g}", minor_formatter="{x:.6g}")
     plot_words(right, run["best"]["E"], run["vocab"])
     warnings.filterwarnings("ignore", "Glyph")  # letters that the font lacks become boxes
     figure.savefig(path, dpi=110)
@@ -601,18 +599,22 @@ SETTINGS = {  # flag: (default, least value, what it is and which way to turn it
     "init": (None, None, "checkpoint to begin a new run from: fine-tuning on another text"),
     "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
 }
-SIZES = ["embed", "hidden"]                     # what a checkpoint fixes for --init;
-FIXED = [*SIZES, "batch", "seq_len", "split", "min_count"]          # for --load
+# What a checkpoint fixes for --load, and the first two of them for --init as well.
+FIXED = ["embed", "hidden", "batch", "seq_len", "split", "min_count"]
 GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
 
 
 def save(path, run):
-    """Write the run as a checkpoint. Whenever the program is killed, a whole file is there."""
+    """Write the run as a checkpoint: a whole one is always there. An earlier run's is kept."""
     arrays = {f"{group}/{name}": a for group in GROUPS for name, a in run[group].items()}
-    plain = json.dumps({key: run[key] for key in run if key not in (*GROUPS, "state", "rows_t")})
+    arrays |= {"state": run["state"], "rows_t": run["rows_t"]}
+    plain = {key: run[key] for key in run if key not in (*GROUPS, *arrays)} | {"saved": True}
     with open(f"{path}.part", "wb") as file:
-        np.savez(file, **{LESSON: plain}, **arrays, state=run["state"], rows_t=run["rows_t"])
+        np.savez(file, **{LESSON: json.dumps(plain)}, **arrays)
+    if "saved" not in run and path.exists():
+        print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
     Path(f"{path}.part").replace(path)          # all at once, or not at all
+    run["saved"] = True
 
 
 def restore(path):
@@ -620,12 +622,13 @@ def restore(path):
     try:
         with np.load(path) as file:             # pickle is off: a stranger's file can run no code
             run = json.loads(str(file[LESSON])) | {key: file[key] for key in ("state", "rows_t")}
-            sizes = map(run["settings"].get, SIZES)
+            sizes = map(run["settings"].get, FIXED[:2])
             want = init_params(len(run["vocab"]), *sizes, np.random.default_rng(0))
             for group in GROUPS:
                 run[group] = {name: file[f"{group}/{name}"] for name in want}
                 assert all(a.shape == want[name].shape and np.isfinite(a).all()
                            for name, a in run[group].items())
+        assert np.isfinite(run["state"]).all()
         return run
     except Exception:                           # a file can be damaged in many ways
         raise BadInput(f"{path} is missing, damaged, or not made by this {LESSON}.py") from None
@@ -650,19 +653,18 @@ def read_flags(argv):
     flags, start = vars(parser.parse_args(argv)), None
     for name, (default, least, _) in SETTINGS.items():
         # Only the prompt, whose default is empty, may be empty.
-        if flags[name] == "" != default or least is not None and not least <= flags[name] <= 1e8:
-            fail(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
-    if flags["dropout"] >= 1:
-        fail("--dropout is a fraction below 1")
+        most = 0.999 if name == "dropout" else 1e8
+        if flags[name] == "" != default or least is not None and not least <= flags[name] <= most:
+            raise BadInput(f"--{name.replace('_', '-')} {flags[name]!r} is empty or out of range")
     if flags["load"] or flags["init"]:
         start = restore(flags["load"] or flags["init"])
-        saved, fixed = start["settings"], FIXED if flags["load"] else SIZES
-        parser.set_defaults(**{name: saved[name] for name in (saved if flags["load"] else
-                                                            [*SIZES, "split"])})
+        saved, fixed = start["settings"], FIXED if flags["load"] else FIXED[:2]
+        parser.set_defaults(**{name: saved[name] for name in (
+            saved if flags["load"] else fixed + ["split"] * (saved["split"] == "spaces"))})
         flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
         for name in fixed:
-            if flags[name] != saved[name]:
-                fail(f"the checkpoint has {name} {saved[name]}, which cannot change")
+            if flags[name] != saved[name] and (flags[name], saved[name]) != ("words", "lines"):
+                raise BadInput(f"the checkpoint has {name} {saved[name]}, which cannot change")
     return flags, start
 
 
@@ -673,9 +675,6 @@ def train(run, ids, valid, path):
     for norm, size, scored in learn(run, ids, valid):
         tokens += size
         if scored:
-            if "saved" not in run and path.exists():
-                print("an earlier one is now", path.replace(path.with_suffix(".old.npz")))
-            run["saved"] = True
             save(path, run)
             (done, mean, nats), seconds = run["scores"][-1], time.time() - started
             print(f"step {done:>5} of {settings['steps']}  training {score(mean):.1f}  held out "
@@ -701,7 +700,7 @@ def work(argv):
         flags["checksum"] = zlib.crc32(ids.tobytes() + valid.tobytes())
         if not going_on:
             params = start["best"] if start else init_params(
-                len(vocab), *map(flags.get, SIZES), np.random.default_rng(flags["seed"]))
+                len(vocab), *map(flags.get, FIXED[:2]), np.random.default_rng(flags["seed"]))
             run = {"params": params, "best": params, "m": Adam(params).m, "v": Adam(params).v,
                    "rows_t": Adam(params).rows_t, "vocab": vocab, "best_nats": math.inf,
                    "losses": [], "scores": []}
@@ -712,11 +711,11 @@ def work(argv):
               f"{len(vocab):,}, {sum(param.size for param in run['params'].values()):,} parameters")
         if not check_gradients() < 1e-6:
             raise BadInput("backward does not give the gradients of forward; mend it first")
-        unigram = -np.log(np.bincount(ids, minlength=len(vocab)) / len(ids) + 1e-9)[valid].mean()
+        unigram = -np.log(np.bincount(ids, minlength=len(vocab)).clip(1) / len(ids))[valid].mean()
         print(f"to beat: {UNIT} {len(vocab):,} by guessing, {score(unigram):.1f} by how common "
               "each one is")
     else:
-        print(f"all {flags['steps']:,} steps are done, so it only samples; --steps N goes on")
+        print(f"{len(start['losses']):,} steps are done, so it only samples; more --steps go on")
     run["settings"] = flags
     try:
         if learning:
@@ -763,7 +762,7 @@ if __name__ == "__main__":
         from IPython.display import Image, display
         display(Image(f"out/{LESSON}.png"))
 
-# Papers: those of char_lstm.py and word_rnn.py. Zaremba et al. 2014: dropout in the LSTM.
+# Papers: those of char_lstm.py and word_rnn.py. Zaremba et al. 2014: dropout (there, two layers).
 # Three experiments:
 #     python word_lstm.py --load out/word_lstm.npz --temperature 1.3       wilder, and less sense
 #     python word_lstm.py --dropout 0      perplexity 22 in training, but 71 held out: overfitting

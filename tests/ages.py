@@ -1,4 +1,5 @@
 """What char_lstm.py writes after 10, 100 and 300 steps of a default run, and at its end: `python tests/ages.py`."""
+import argparse
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ AGES = 10, 100, 300, 600
 
 
 def main():
+    """Train as a default run does, without scores and checkpoints, and print a sample at each age."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     settings = {flag: row[0] for flag, row in char_lstm.SETTINGS.items()}
     vocab, ids, valid = char_lstm.read_data(None, None)
     params = char_lstm.init_params(len(vocab), settings["hidden"], np.random.default_rng(settings["seed"]))

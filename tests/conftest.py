@@ -1,26 +1,15 @@
 """What all tests share: the lessons as modules, small runs of them, and the marker `slow` (run with --slow)."""
-import importlib
 import json
 import os
 import subprocess
 import sys
-import types
 from pathlib import Path
 
-# Two test models with two BLAS threads each get in each other's way; these models are tiny anyway.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+from common import CHAR, LANGUAGE, LESSONS, ROOT, TRANSLATION, WORD, module, mutant     # noqa: F401, before NumPy
 
-import numpy as np                                          # noqa: E402
-import pytest                                               # noqa: E402
+import numpy as np
+import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-CHAR = ["char_rnn", "char_lstm", "char_gru"]
-WORD = ["word_rnn", "word_lstm", "word_gru"]
-LANGUAGE = CHAR + WORD
-TRANSLATION = ["seq2seq", "bahdanau", "luong"]
-LESSONS = LANGUAGE + TRANSLATION
 FABLES = (ROOT / "data" / "fables.txt").read_text(encoding="utf-8")
 
 
@@ -37,23 +26,6 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="needs --slow"))
-
-
-def module(name):
-    """The lesson of that name, imported."""
-    return importlib.import_module(name)
-
-
-def mutant(name, *changes):
-    """The lesson with some of its text replaced, each (old, new), as a module that nobody else has."""
-    source = (ROOT / f"{name}.py").read_text(encoding="utf-8")
-    for old, new in changes:
-        assert source.count(old) == 1, f"{name}.py has {source.count(old)} times {old!r}"
-        source = source.replace(old, new)
-    changed = types.ModuleType(name)
-    changed.__file__ = str(ROOT / f"{name}.py")
-    exec(compile(source, name, "exec"), changed.__dict__)
-    return changed
 
 
 def run_lesson(name, *flags, cwd, file=None, check=True, code=None, threads="1", **env):

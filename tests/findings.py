@@ -26,11 +26,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import ROOT, TRANSLATION, module      # before NumPy: measuring needs one thread only
+from common import ROOT, TRANSLATION, accuracy, module      # before NumPy: measuring needs one thread only
 
 import numpy as np
-
-from test_findings import accuracy
 
 BEAMS = 1, 2, 5
 ROWS = {  # figure: (its name in the tables, format)

@@ -28,9 +28,12 @@ def plot_quotes(axes):
     run = char_gru.restore("out/char_gru.npz")
     _, _, valid = char_gru.read_data(None, None, run["vocab"])
     rows, text = char_gru.best_units(run["best"], valid, run["vocab"])
-    name, unit, r, h = rows[0]
-    char_gru.plot_unit(axes, text, h, f"One of 256 units of char_gru.py, h[{unit}], has learned what quotation marks "
-                       f"are, though nobody told it ({name}: correlation {r:.2f})")
+    name, unit, correlation, h = rows[0]
+    char_gru.plot_unit(axes, text, h, "RdBu_r" if correlation > 0 else "RdBu",
+                       f"One unit of char_gru.py, h[{unit}], follows quotation marks (correlation {correlation:.2f}): "
+                       "nobody told it what they are")
+    for char in axes.texts:
+        char.set_fontsize(12)
 
 
 def plot_lags(axes):
@@ -48,27 +51,32 @@ def plot_lags(axes):
 
 
 def plot_alignment(axes):
-    """Draw the attention of bahdanau.py on the held-out example whose words change places most."""
+    """Draw the attention of bahdanau.py on the held-out example whose words change places most, of those
+    of ten words or less where every word looks most at one that it translates.
+    """
     run = bahdanau.restore("out/bahdanau.npz")
-
-    def crossings(pair):
-        links = bahdanau.read_links(pair) or ()
-        return sum(i < k and j > m for i, j in links for k, m in links)
     _, pairs = bahdanau.read_data(run["settings"])
-    pair = max((pair for pair in pairs[:200] if 9 <= len(pair[0]) <= 13), key=crossings)
-    (ids,) = bahdanau.encode_pairs([pair], run["vocab"], run["V_out"])
+    found = []
+    for pair, ids in zip(pairs, bahdanau.encode_pairs(pairs, run["vocab"], run["V_out"])):
+        if len(pair[0]) <= 10:
+            weights = bahdanau.forced_attention(run["best"], *(bahdanau.pad([side]) for side in ids))[:-1, :, 0]
+            links = bahdanau.read_links(pair)
+            if {(s, t) for t, s in enumerate(weights.argmax(axis=1))} <= links:
+                found.append((sum(i < k and j > m for i, j in links for k, m in links), pair, ids))
+    _, pair, ids = max(found, key=lambda row: row[0])
     bahdanau.plot_alignment(axes, run["best"], pair, ids)
+    axes.set_title("Where bahdanau.py looks (circles: true links)")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / ".github" / "lessons.png", help="the picture to write")
     path = parser.parse_args().out
     missing = [name for name in ("char_rnn", "char_lstm", "char_gru", "bahdanau") if not Path(f"out/{name}.npz").exists()]
     if missing:
         parser.error(f"no out/{missing[0]}.npz here: run python {missing[0]}.py first")
-    figure = Figure(figsize=(13, 9), layout="constrained")
-    axes = figure.subplot_mosaic("QQ;LA", height_ratios=(1, 1.5))
+    figure = Figure(figsize=(13, 10), layout="constrained")
+    axes = figure.subplot_mosaic("QQ;LA", height_ratios=(1, 1.1))
     plot_quotes(axes["Q"])
     plot_lags(axes["L"])
     plot_alignment(axes["A"])

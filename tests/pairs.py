@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conftest import ROOT, TRANSLATION, module
+from common import ROOT, TRANSLATION, module
 
 ATTENTION = ["bahdanau", "luong"]
 SCORES = ["dot", "general", "concat"]

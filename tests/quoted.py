@@ -3,11 +3,15 @@
     python tests/quoted.py [FOLDER]      run each lesson whose FOLDER/<lesson>.txt is missing, and compare
 
 A run's output goes to FOLDER/<lesson>.txt (default out/quoted), its checkpoint beside it: about 20 minutes
-for all nine. Every quoted line must stand in the output of its lesson, but for what a clock says. The last
+for all nine. Every quoted line must stand in the output of its lesson, but for what a clock says; so must the
+scores in README's tables; and README's translation must be what the checkpoint of bahdanau.py says. The last
 bits of a matrix product differ between processors, and so after some hundred steps do all the others: on
 another machine the scores are near those quoted, and the samples are other samples.
 """
+import argparse
 import ast
+import contextlib
+import io
 import re
 import subprocess
 import sys
@@ -43,9 +47,30 @@ def readme_quotes(text, name):
     return [line for block in blocks for line in block.splitlines() if block.startswith(name + ":")]
 
 
+def readme_scores(text, name):
+    """The README -> the numbers in the rows of its tables that tell name's scores, as they are written."""
+    cells = [cell for row in re.findall(rf"^\| `{name}\.py` \|(.*)\|$", text, re.M) for cell in row.split("|")]
+    cells += [row.split("|")[-1] for row in re.findall(rf"^\| `{name}\.py` \|(.*%.*)\|$", text, re.M)]   # alignment error
+    return [number for cell in cells if re.search("bits|perplexity|BLEU|%|^ 0[.]", cell)
+            for number in re.findall(r"\d+\.\d+", re.sub(r"\(.*?\)", "", cell))]
+
+
+def translation(text, folder):
+    """The README -> what it quotes as the output of its own program on bahdanau.py, and what that prints here."""
+    (code,) = [block for block in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "bahdanau.load" in block]
+    (quoted,) = re.findall(r"^```\n(\w+<-.*)\n```$", text, re.M)
+    sys.path.insert(0, str(ROOT))
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(code.replace("out/bahdanau.npz", str(folder / "bahdanau.npz")), {})
+    return quoted, printed.getvalue()
+
+
 def main():
-    folder, wrong = Path(sys.argv[1] if len(sys.argv) > 1 else "out/quoted"), 0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("out/quoted"), help="of the outputs and checkpoints")
+    folder, wrong = parser.parse_args().folder, 0
     folder.mkdir(parents=True, exist_ok=True)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for name in LESSONS:
         path = folder / f"{name}.txt"
         if not path.exists():
@@ -56,10 +81,17 @@ def main():
         printed = same(path.read_text(encoding="utf-8").replace("\n", " "))
         quotes = header_quotes((ROOT / f"{name}.py").read_text(encoding="utf-8"))
         assert quotes, f"the header of {name}.py quotes nothing"
-        for line in quotes + readme_quotes((ROOT / "README.md").read_text(encoding="utf-8"), name):
-            if same(line) not in printed:
-                wrong += 1
-                print(f"{name}: not printed: {line.strip()}")
+        missing = [line.strip() for line in quotes + readme_quotes(readme, name) if same(line) not in printed]
+        numbers = [float(number) for number in re.findall(r"\d+\.\d+", printed)]
+        missing += [score for score in readme_scores(readme, name)
+                    if not any(f"{number:.{len(score.split('.')[1])}f}" == score for number in numbers)]
+        for line in missing:
+            print(f"{name}: not printed: {line}")
+        wrong += len(missing)
+    quoted, printed = translation(readme, folder)
+    if quoted.strip() != printed.strip():
+        wrong += 1
+        print(f"bahdanau: the translation is {printed}")
     print(f"{wrong} quoted lines are not what the runs printed")
     return wrong > 0
 

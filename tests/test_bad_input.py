@@ -216,8 +216,10 @@ def test_a_checkpoint_of_an_older_version(name, tmp_path, text, capsys):
                    for key, value in (("W", file[f"{group}/Wh"]), ("Wh", None))}
         plain = {key: str(file[key]) for key in file.files if file[key].dtype.kind == "U"}
     ((key, value),) = plain.items()
+    with np.load(checkpoint) as file:
+        nan = {"state": file["state"] * np.nan}
     for changes in (renamed, {key: None, "info": value}, {key: "{}"}, {key: value[:50]}, {key: "[1]"},
-                    {"state": None}):
+                    {"state": None}, nan):
         other = changed(checkpoint, tmp_path / "x.npz", **changes)
         capsys.readouterr()
         assert module(name).main(["--load", str(other)]) == 2, changes.keys()

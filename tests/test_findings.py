@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from common import accuracy
 from conftest import FABLES, LANGUAGE, LESSONS, ROOT, TRANSLATION, WORD, module, read, run_lesson
 import trigram
 from trigram import trigram_nats
@@ -127,19 +128,6 @@ def held_out(lesson, folder):
     run = lesson.restore(folder / "out" / f"{lesson.LESSON}.npz")
     _, pairs = lesson.read_data(run["settings"])
     return run["best"], run["vocab"], pairs, lesson.encode_pairs(pairs, run["vocab"], run["V_out"])
-
-
-def accuracy(lesson, params, ids):
-    """Share of target words, <eos> counted, that the model ranks first when it reads the reference."""
-    right = total = 0
-    for part in lesson.batches(ids, 100):
-        source, target = lesson.pad([ids[i][0] for i in part]), lesson.pad([ids[i][1] for i in part])
-        memory, state = lesson.start(params, source)
-        for now, following in zip(target[:-1], target[1:]):
-            logits, state, _ = lesson.predict(params, memory, state, now)
-            right += ((logits.argmax(axis=0) == following) & (following != 0)).sum()
-            total += (following != 0).sum()
-    return right / total
 
 
 def best_error(lesson, pairs):

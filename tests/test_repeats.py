@@ -24,7 +24,7 @@ SHARED = [  # lessons, and the functions that have one text in all of them
     (WORD, """tokenize detokenize build_vocab encode read_data windows dropout_mask cross_entropy sum_rows
         check_gradients Adam clip_gradients sample score evaluate learn some_words neighbours plot_words draw save
         restore read_flags train work"""),
-    (TRANSLATION, """tokenize detokenize read_pairs read_data build_vocab encode_pairs pad batches weight loss_backward
+    (TRANSLATION, """tokenize detokenize read_pairs read_data build_vocab encode_pairs pad batches weight
         sum_rows Adam beam_search translate_ids bleu evaluate learn by_length plot_learning save show train"""),
     (["bahdanau", "luong"], """spell translate measure forced_attention alignment_error read_links print_alignment
         plot_alignment draw"""),

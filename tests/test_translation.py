@@ -413,6 +413,8 @@ def test_measure_takes_all_translations_of_a_source_as_references(name, monkeypa
     assert rows == [(("p",), tuple("pqrs"), [tuple("pqrr"), tuple("pqrs")]), (("q",), tuple("pqrs"), [tuple("pqrs")]),
                     (("r",), ("p",), [("q",)])]
     assert score == lesson.bleu([row[1] for row in rows], [row[2] for row in rows])
+    _, exact, rows = lesson.measure({"Wy": np.zeros((11, 2))}, VOCAB, pairs, 2, 64, 1)
+    assert asked[1:] == [([(4, 2)], 2, 64)] and exact == 100    # a limit cuts sources, not their translations
 
 
 @attention
@@ -421,10 +423,10 @@ def test_measure_spells_unknown_words(name, monkeypatch, capsys):
     lesson = module(name)
     monkeypatch.setattr(lesson, "translate_ids", lambda *_: [([3, 4, 5, 6, 2], 0, np.eye(5)[:, :3])])
     pairs = [(("Zoe", "p"), ("Zoe", "p", "q", "r"), "")]
-    for beam in (1, 2):
-        score, exact, _ = lesson.measure({"Wy": np.zeros((11, 2))}, VOCAB, pairs, beam, 64)
+    for limit in (100, 1000):
+        score, exact, _ = lesson.measure({"Wy": np.zeros((11, 2))}, VOCAB, pairs, 1, 64, limit)
         assert exact == 100 and score == pytest.approx(100)
-        assert ("<unk>" in capsys.readouterr().out) == (beam > 1)
+        assert ("<unk>" in capsys.readouterr().out) == (limit > 100)
 
 
 # %% Alignment
@@ -595,11 +597,11 @@ def test_what_is_scored_on_the_way(name, tmp_path, monkeypatch):
     data = write(tmp_path / "p.tsv", "".join(f"fox {n:04} {'x ' * (n // 700)}\tb\n" for n in range(6000)))
     monkeypatch.setattr(lesson, "evaluate", lambda params, ids, size: (
         calls.append([len(source) for source, _ in ids]), 1.0)[1])
-    monkeypatch.setattr(lesson, "measure", lambda params, vocab, pairs, beam, size: (
-        calls.append((len(pairs), beam)), (7.0, 8.0, []))[1])
+    monkeypatch.setattr(lesson, "measure", lambda params, vocab, pairs, beam, size, limit=1000: (
+        calls.append((len(pairs), beam, limit)), (7.0, 8.0, []))[1])
     no_pictures(monkeypatch)
     path = train(name, data, tmp_path, "--steps", 1, "--beam", 3)
-    assert len(calls[0]) == 500 and calls[0] != sorted(calls[0]) and calls[1:] == [(100, 1), (600, 3)]
+    assert len(calls[0]) == 500 and calls[0] != sorted(calls[0]) and calls[1:] == [(600, 1, 100), (600, 3, 1000)]
     assert lesson.restore(path)["scores"] == [[1, pytest.approx(lesson.restore(path)["losses"][0]), 1.0, 7.0]]
 
 
@@ -721,7 +723,7 @@ def test_rows_that_are_all_of_one_length(name, length, references):
 
 
 @translation
-def test_curves_and_quality_by_length(name, capsys):
+def test_curves_and_quality_by_length(name):
     lesson, (left, right) = module(name), Figure().subplots(1, 2)
     fifths = np.array([[5.25, 90, 80], [9, 70, 60.0]])
     lesson.plot_learning(left, right, {"scores": [[10, 3, 2, 40], [20, 1, 1.5, 60]]}, fifths)
@@ -729,8 +731,6 @@ def test_curves_and_quality_by_length(name, capsys):
         [3, 1], [2, 1.5], [90, 70], [80, 60]]
     assert [line.get_xdata().tolist() for line in (*left.lines, *right.lines)] == [[10, 20]] * 2 + [[5.25, 9]] * 2
     assert [text.get_text() for text in left.get_legend().get_texts()] == ["training", "held out"]
-    out = capsys.readouterr().out.splitlines()
-    assert len(out) == 2 and all(figure in out[0] for figure in ("5.2", "90.00", "80.0"))
     assert all(axes.get_title() and axes.get_xlabel() for axes in (left, right))
 
 
@@ -760,13 +760,16 @@ def figure_of(lesson, run, pairs, rows, monkeypatch):
 
 
 @translation
-def test_the_picture_shows_the_best_parameters(name, monkeypatch):
-    """Curves of the run; four alignments of sentences of 7 to 13 words, or the summaries of short sources."""
+def test_the_picture_shows_the_best_parameters(name, monkeypatch, capsys):
+    """Quality by length, printed; curves of the run; four alignments of sentences of 7 to 13 words, or the summaries of short sources."""
     lesson = module(name)
     run, pairs, _ = a_run(name)
     run |= {"scores": [[1, 3.0, 2.0, 4.0], [5, 1.0, 1.5, 5.0]], "best_nats": 1.5}
     rows = lesson.measure(run["best"], run["vocab"], pairs, 1, 8)[2]
     figure = figure_of(lesson, run, pairs, rows, monkeypatch)
+    out = [line for line in capsys.readouterr().out.splitlines() if line.startswith("sources of about")]
+    assert [[f"{figure:.1f}" for figure in row[::2]] for row in lesson.by_length(rows)] == [
+        [words[3], words[-2]] for words in map(str.split, out)]
     assert f"{name}.py" in figure.get_suptitle() and "1.500" in figure.get_suptitle()
     left, right, *others = figure.axes
     assert [line.get_ydata().tolist() for line in left.lines] == [[3, 1], [2, 1.5]]

@@ -87,6 +87,11 @@ def test_the_third_column_is_kept_where_its_links_can_be_meant(tmp_path):
             assert text and module(name).read_links((("a",) * 3, ("b",) * 3, text)) is None
 
 
+def test_links_of_ready_made_tokens_with_capitals(tmp_path):
+    assert [pair[2] for pair in pairs_of(tmp_path, "The Fox\tle Renard\t0-0 1-1\n", split="spaces")] == ["0-0 1-1"]
+    assert [pair[2] for pair in pairs_of(tmp_path, "The Fox\tle Renard\t0-0 1-1\n")] == ["0-0 1-1"]
+
+
 @pytest.mark.parametrize("change", [lambda text: text.replace("\n", "\r\n"), lambda text: "\ufeff" + text,
                                     lambda text: text.replace("\n", "\n\n \n"), lambda text: text[:-1]])
 def test_line_ends_blank_lines_and_byte_order_marks(change, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from conftest import ROOT, TRANSLATION, dense, error_of, module, mutant
+from orders import ORDERS
 from pairs import MODELS, flags, small_model, some_pairs
 from test_gradients import STEP, check
 
@@ -66,7 +67,7 @@ GRU = [
     ("da[2 * H:] @ rh.T", "da[2 * H:] @ h_prev.T"),
     ("dstates[t] + dh)", "dstates[t])"),
     ("np.stack([dm * first, dm * ~first], axis=1)", "np.stack([dm, dm], axis=1)"),
-    ("p *= shares", "p /= p.shape[1]"),
+    ("dlogits *= shares", "dlogits /= p.shape[1]"),
     ("np.add.reduceat(rows[order], first, axis=0)", "rows[order][first]"),
     ('dvectors += params["Wx_dec"].T @ da', "pass"),
     ("ds_next * (1 - s0 * s0)", "ds_next * (1 - s0)"),
@@ -112,9 +113,9 @@ MUTATIONS = {
         ("(dweights - (weights * dweights).sum(axis=2, keepdims=True))", "dweights"),
         ("by_step(dh + de.transpose(0, 2, 1) @ q)", "by_step(dh)"),
         ('params["Wa"] @ dq, dh) if', 'params["Wa"].T @ dq, dh) if'),
-        ("np.split(dannotations, S, axis=1)[::-1]", "np.split(dannotations, S, axis=1)"),
+        ("np.split(dannotations, len(source), axis=1)[::-1]", "np.split(dannotations, len(source), axis=1)"),
         ("[source[::-1].ravel(), target", "[source.ravel(), target"),
-        ("p *= shares", "p /= p.shape[1]"),
+        ("dlogits *= shares", "dlogits /= p.shape[1]"),
         ("dq, dh = by_step(de @ h)", "dq, dh = by_step(de @ h) / 2", "dot"),
         ("dpre.sum(axis=2)), by_step(dpre.sum(axis=1))", "dpre.sum(axis=2)), by_step(dpre[:, 0])", "concat"),
         ('params["va"][0] * (1 - u * u)', 'params["va"][0] * (1 - u)', "concat"),
@@ -171,3 +172,19 @@ def test_equal_to_pytorchs_autograd(model):
     assert grads.keys() == want["grads"].keys() == want["params"].keys()
     for key, grad in grads.items():
         assert np.allclose(grad, want["grads"][key], rtol=1e-10, atol=1e-13), key
+
+
+# %% The two orders that the paper prints
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_other_orders_of_bahdanau_have_right_gradients_and_translate_as_they_learn(order):
+    lesson = mutant("bahdanau", *ORDERS[order])
+    assert lesson.check_gradients() < 1e-6
+    params = lesson.init_params(9, 7, 3, 4, np.random.default_rng(0), np.float64)
+    params = {name: param + np.random.default_rng(1).normal(size=param.shape) for name, param in params.items()}
+    source, target = lesson.pad([[4, 8, 4, 2]]), lesson.pad([[1, 5, 5, 6, 2]])
+    memory, state = lesson.start(params, source)
+    nats = []
+    for now, following in zip(target[:-1], target[1:]):
+        logits, state, _ = lesson.predict(params, memory, state, now)
+        nats.append(lesson.cross_entropy(logits, following)[0])
+    assert np.mean(nats) == pytest.approx(float(lesson.forward(params, source, target)[0]))

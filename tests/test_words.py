@@ -26,6 +26,8 @@ RULES = {  # text: tokens, separated by blanks; one rule a row
     "dashes, slashes and ellipses separate": ("came—and and/or so–so wait…no",
                                                "came — and and / or so – so wait … no"),
     "quotation marks": ('“Go,” he said. "No" «Si»', '“ go , ” he said . " no " « si »'),
+    "invisible signs": ("soft\u00adhy\u00adphen \u202babc\u202c \u200eword\ufeff zero\u200bwidth", "softhyphen abc word zero width"),
+    "two hyphens are a dash": ("wait--no ---", "wait -- no ---"),
     "currency and the like": ("$5 a@b 50% #1 🦊🦊", "$ 5 a @ b 50 % # 1 🦊 🦊"),
     "the dot that lower() leaves": ("İzmir I\u0307", "izmir i"),
     "German, and a long s": ("Straße GRÖSSE", "straße grösse"),
@@ -49,6 +51,9 @@ RULES = {  # text: tokens, separated by blanks; one rule a row
                                        "我 用 python3 写 了 3.5 年 。"),
     "rare Chinese": ("𠮷𠮷家", "𠮷 𠮷 家"),
     "Japanese": ("東京へいく。カメラ", "東 京 へ い く 。 カ メ ラ"),
+    "Japanese, a variant and a sign without a composed form": ("\u845b\U000e0100\u57ce \u304b\u309a",
+                                                                "\u845b\U000e0100 \u57ce \u304b\u309a"),
+    "Arabic numbers": ("\u0663\u066b\u0661\u0664", "\u0663\u066b\u0661\u0664"),
     "Korean": ("나는 학교에 간다.", "나는 학교에 간다 ."),
     "Thai has no blanks": ("แมวกิน ที่นี่",
                            "แมวกิน ที่นี่"),
@@ -79,6 +84,10 @@ def test_lines_end_sentences():
     assert lesson.tokenize("It rains.\nIt pours.\n", "lines") == lines
     assert lesson.tokenize("\nIt rains.\n\n \nIt pours.\n\n", "lines") == lines
     assert lesson.tokenize("It rains.\nIt pours.", "lines") == lines[:-1]
+
+
+def test_spaces_keep_the_ends_that_a_text_has():
+    assert lesson.tokenize("a b <eos>\nc <eos>\n", "spaces") == "a b <eos> c <eos>".split()
 
 
 def test_spaces_leave_everything_as_it_is():
@@ -126,6 +135,35 @@ def test_the_training_text_decides_where_lines_end(name, tmp_path, capsys):
     assert run["settings"]["split"] == "lines" and re.search(rf"\b{50 * 7} held out", out)
     run, _ = vocab_and_output(name, (line * 5 + "\n") * 20, tmp_path, capsys, "--split", "lines")
     assert run["settings"]["split"] == "lines"
+
+
+@quiet
+@words
+def test_one_blank_line_in_fifty_makes_prose(name, tmp_path, capsys):
+    line = "The crow saw the fox.\n"
+    for before, split in ((49, "lines"), (48, "words")):        # 1 of 51 and 1 of 50 lines are blank
+        run, _ = vocab_and_output(name, line * before + "\n" + line, tmp_path, capsys)
+        assert run["settings"]["split"] == split
+
+
+@quiet
+@words
+def test_what_was_decided_does_not_bind_another_text(name, tmp_path, capsys):
+    """--init decides anew, but tokens between blanks stay such; --load takes the flag that the run was begun with."""
+    line = "The crow saw the fox.\n"
+    run, _ = vocab_and_output(name, line * 60, tmp_path, capsys)
+    path = tmp_path / "out" / f"{name}.npz"
+    assert run["settings"]["split"] == "lines"
+    assert module(name).main(["--load", str(path), "--split", "words", "--steps", "6"]) == 0
+    assert module(name).restore(path)["settings"]["split"] == "lines"
+    prose = tmp_path / "prose.txt"
+    prose.write_text((line * 5 + "\n") * 20, encoding="utf-8")
+    flags = ["--init", str(path), "--data", str(prose), "--steps", "2", "--out"]
+    assert module(name).main([*flags, str(tmp_path / "new")]) == 0
+    assert module(name).restore(tmp_path / "new" / f"{name}.npz")["settings"]["split"] == "words"
+    vocab_and_output(name, line * 60, tmp_path, capsys, "--split", "spaces")
+    assert module(name).main([*flags, str(tmp_path / "newer")]) == 0
+    assert module(name).restore(tmp_path / "newer" / f"{name}.npz")["settings"]["split"] == "spaces"
 
 
 @quiet
@@ -200,13 +238,15 @@ def test_every_special_token_occurs_in_training():
     "At 10:30 it cost 3.14, or 1,000.5 (50%).",
     "Is it 5? No.",
     "我喜欢苹果。你呢？",
+    "Troops of the U.S. and I left the house.",
+    "ქართული ენა.",
 ])
 def test_tokens_become_text_again(text):
     assert lesson.detokenize(lesson.tokenize(text, "lines")) == text
 
 
 @pytest.mark.parametrize("text", ["It came from the U.S. in May, e.g. there.", "«No», he said.",
-                                  "हिन्दी है।", "the col·lecció"])
+                                  "हिन्दी है।", "the col·lecció", "¿Qué es? ¡No!"])
 def test_tokens_become_text_again_but_for_capitals(text):
     assert lesson.detokenize(lesson.tokenize(text)).lower() == text.lower()
 
