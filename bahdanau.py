@@ -38,7 +38,7 @@ from collections import Counter
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    # Products this small gain little from more threads, and each waits for the slowest.
+    # Products this small gain little from more than two threads: all wait for the slowest one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
@@ -74,8 +74,8 @@ def tokenize(text, split="words"):
     """Return the tokens of a sentence; with split="spaces" they stand between white space."""
     if split == "spaces":
         return text.split()
-    # Compose accents; drop the dot that lower() leaves, and what is invisible. Accents and vowel
-    # signs that are characters of their own belong to the letter before, as do the joiners.
+    # Compose accents; drop the dot that lower() leaves, soft hyphens, marks of direction. Accents
+    # and vowel signs that are characters of their own belong to the letter before, as do joiners.
     text = unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")
     text = re.sub("[\u00ad\u200e\u200f\u202a-\u202e\ufeff]", "", text.replace("\u200b", " "))
     marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M") + "\u200c\u200d"
@@ -102,7 +102,7 @@ def detokenize(tokens, split="words"):
     if split == "spaces":
         return text
     text = text[:1].title() + text[1:]
-    if {"the", "you", "my", "am", "was", "and", "when", "because"} & {*tokens}:     # it is English
+    if {"the", "you", "he", "she", "and", "is", "when", "because"} & {*tokens}:    # English, likely
         text = re.sub(r"\b\w(\.\w)+\b|\bi\b", lambda m: m[0].upper(), text)
     text = re.sub(r'" ([^"]*?) ?"', r'"\1"', text)
     text = re.sub(r"(?<=[\u201c\u00ab\u00a1\u00bf([]) |(?<=\b\w['\u2019]) |(?<=\b[Qq]u['\u2019]) "
@@ -262,8 +262,8 @@ def batches(ids, size, rng=None):
 #   The paper is Bahdanau, Cho & Bengio 2015. With a context that is always the same, it says, this
 #   is an encoder-decoder as in seq2seq.py.
 #   Which state asks, and which is read out? Exact match and alignment error, means of three runs:
-#       appendix A.2.2 prints s[i-1] for both, which has not read the last word       96.3 %, 0.178
-#       section 3.1 reads out s[i] (equation 4), and asks with s[i-1] (6)              96.1 %, 0.167
+#       appendix A.2.2 prints s[i-1] for both; it has not read y[i-1]                 96.3 %, 0.178
+#       section 3.1 reads out s[i] (equation 4), and asks with s[i-1] (6)             96.1 %, 0.167
 #       the authors' program takes s[i] for both, as this file does                   97.9 %, 0.107
 #
 #   gru(Wh, a, h):   r, z = sigmoid(a[rz] + Wh[rz] @ h)        reset and update gate: rows to 2H
@@ -504,7 +504,7 @@ def predict(params, memory, state, words):
 # And the gradient of E is sparse, a pair of ids and their rows: see word_rnn.py.
 def step_backward(Wh, cache, dh):
     """Undo step: from the gradient of h (H, B) return that of a (3H, B) and that of h_prev."""
-    r, z, n, h_prev, rh = cache
+    r, z, n, h_prev, _ = cache
     H = len(h_prev)
     # forward: h = (1 - z) * h_prev + z * n
     dz = dh * (n - h_prev)
@@ -522,7 +522,7 @@ def step_backward(Wh, cache, dh):
     return np.concatenate([da_rz, da_n]), dh_prev
 
 
-def gru_gradients(params, side, vectors, caches, da):
+def gru_gradients(side, vectors, caches, da):
     """Return the gradients of Wx, Wh and b of this side, from da of all its steps, (3H, N)."""
     h_prev, rh = (np.concatenate(part, axis=1) for part in list(zip(*caches))[3:])
     H = len(h_prev)
@@ -540,7 +540,7 @@ def encode_direction_backward(params, side, vectors, caches, dstates):
         # forward: h was used outside, and by the step to t + 1
         da[t], dh = step_backward(params["Wh_" + side], caches[t], dstates[t] + dh)
     da = np.concatenate(da, axis=1)
-    return gru_gradients(params, side, vectors, caches, da), params["Wx_" + side].T @ da
+    return gru_gradients(side, vectors, caches, da), params["Wx_" + side].T @ da
 
 
 def attend_backward(params, annotations, look, dcontext):
@@ -609,7 +609,7 @@ def backward(params, cache):
         dcontext_next = params["Wc_dec"].T @ da[t]
     # forward: a = Wx_dec @ vectors + Wc_dec @ context before + b_dec
     da = np.concatenate(da, axis=1)
-    grads |= gru_gradients(params, "dec", vectors, caches, da)
+    grads |= gru_gradients("dec", vectors, caches, da)
     grads |= {"va": dva, "Wa": dWa, "Wc_dec": da @ np.concatenate(contexts[:-1], axis=1).T}
     dvectors += params["Wx_dec"].T @ da
     # forward: keys = Ua @ annotations
@@ -662,11 +662,12 @@ def check_gradients(entries=6, distance=1e-5):
 
 # %% 5. Optimizer
 # Adam divides every entry of the gradient by its usual size, sqrt(v), so that every entry moves by
-# about lr at most. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from batch to batch,
-# and near 0 where it changes it: so the steady entries make whole steps, and the noisy ones wait
-# until it is clear where to go. The sparse gradient of E moves the rows that occurred, and nothing
-# else; each row counts its own steps, so that a word that first occurs late begins like all others.
-# Clipping scales all gradients by one factor where their norm is too large (word_rnn.py has more).
+# about lr or less, seldom more. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from
+# batch to batch, and small where it changes it: so the steady entries make whole steps, and the
+# noisy ones wait until it is clear where to go. The sparse gradient of E moves the rows that
+# occurred, and nothing else; each row counts its own steps, so that a word that first occurs late
+# begins like all others. Clipping scales all gradients by one factor where their norm is too large
+# (word_rnn.py has more).
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
     m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the
@@ -851,7 +852,7 @@ def evaluate(params, ids, size):
 
 def measure(params, vocab, pairs, beam, size, limit=1000):
     """Translate the sources of the pairs, `limit` at most, each once; return BLEU, exact matches in
-    %, and rows of (source, translation, references): all its translations in the pairs.
+    %, and rows (source, translation, references); these are all its translations in the pairs.
     """
     references = {}
     for source, target, _ in pairs:
@@ -861,7 +862,7 @@ def measure(params, vocab, pairs, beam, size, limit=1000):
     found = translate_ids(params, [source for source, _ in ids], beam, size)
     words = [tuple(spell(ids, vocab, source, attention))
              for (ids, _, attention), source in zip(found, references)]
-    if "<unk>" in {vocab[i] for ids, _, _ in found for i in ids} and limit > 100:      # at the end
+    if limit > 100 and "<unk>" in {vocab[i] for ids, _, _ in found for i in ids}:   # not on the way
         plain = [tuple(vocab[i] for i in ids if i != EOS) for ids, _, _ in found]
         print(f"with <unk> as it is: BLEU {bleu(plain, list(references.values())):.2f}")
     rows = list(zip(references, words, references.values()))
@@ -870,8 +871,8 @@ def measure(params, vocab, pairs, beam, size, limit=1000):
 
 
 def by_length(rows):
-    """Group rows of measure into fifths by source length, for long sentences are the hard ones:
-    return an array, of each the mean length, BLEU, and exact match in %.
+    """Group rows of measure into fifths by source length, for long sentences are the hard ones.
+    Return an array with a row for each fifth: its mean length, BLEU, and exact match in %.
     """
     rows = sorted(rows, key=lambda row: len(row[0]))
     fifths = np.array_split(range(len(rows)), min(5, len(rows)))
@@ -924,7 +925,7 @@ def learn(run, pairs, held_out):
 
 # %% 8. Looking inside
 def print_alignment(params, pairs, ids, size):
-    """Print the alignment error rate, and that of linking each word to the one as far along."""
+    """Print the alignment error rate, and that of a diagonal: words at the same fraction linked."""
     true, guessed, diagonal = [], [], []
     for part in batches(ids, size):
         weights = forced_attention(params, *(pad([ids[i][k] for i in part]) for k in (0, 1)))
@@ -992,7 +993,7 @@ def draw(path, run, pairs, rows):
 # %% 9. Running
 SETTINGS = {  # flag: (default, least value, what it is and which way to turn it)
     "data": (None, None, "sentence pairs, tab-separated, or a text, instead of data/en_fr.tsv"),
-    "valid": (None, None, "held-out pairs to score, 1,000 at most, instead of a tenth of sources"),
+    "valid": (None, None, "held-out pairs instead of a tenth of the sources; 1,000 are translated"),
     "split": ("words", None, "words, or spaces (tokenised already)"),
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
@@ -1144,7 +1145,7 @@ def work(argv):
         print(f"to beat: {math.log(run['V_out']):.3f} nats per word by guessing, {unigram:.3f} by "
               f"how common each one is; {rare:.1%} of the words are rare or unknown")
     else:
-        print(f"{len(start['losses']):,} steps are done, so it only translates; more --steps go on")
+        print(f"{len(start['losses']):,} steps are done: translating only; higher --steps go on")
     run["settings"] = flags
     try:
         if learning:
@@ -1208,10 +1209,10 @@ if __name__ == "__main__":
 #   a matrix of word vectors for each language               one E for both
 #   for the first word the program reads zeros               <bos>, a word that is learned
 #   the program factors the output matrix                    one full matrix
-#   W, U, C of the gates and of the new state, each apart    rows of Wx_*, Wh_*, Wc_dec
+#   W, U, C of the gates and of the new state                rows of Wx_*, Wh_*, Wc_dec
 #   N(0, 0.01^2), W_a and U_a N(0, 0.001^2)                  variance 1 / columns, E 0.1^2; the bias
 #                                                              of the encoders' z is 2
-#   the loss is a sum per sentence, its norm clipped to 1    a mean per word; 1, which clips less
+#   gradient norm 1, of a loss summed over a sentence        1, of a mean per word: clips less
 #   Adadelta                                                 Adam
 # Och & Ney 2003: alignment error rate. Papineni et al. 2002: BLEU. Luong et al. 2015: <unk>.
 # Three experiments:

@@ -45,7 +45,7 @@ import zlib
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    # Products this small gain little from more threads, and each waits for the slowest.
+    # Products this small gain little from more than two threads: all wait for the slowest one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
@@ -118,18 +118,18 @@ def windows(ids, batch, seq_len):
 # Why sigmoid here and tanh there? A gate is a switch, so it needs a number between 0, shut, and 1,
 # open: sigmoid. New content must be able to push a unit up or down: tanh, between -1 and 1. As h is
 # a mean of old and new, weighted by z and 1 - z, it stays between -1 and 1 by itself. (ReLU has no
-# upper end, so neither would h.) What is r for? Where it is near 0, the new content is made as if
-# nothing had been read before, and z decides how much of that to take: so a unit can start afresh.
+# upper end, so neither would h.) What is r for? Where the r of a unit is near 0, no unit's new
+# content sees what that one holds. Where all are near 0, n is made as if nothing had been read
+# before, and z decides how much of it to take: so the state can start afresh.
 #
 # There are two ways to write the mixture, and papers differ:
-#
 #   Cho et al. 2014, equation 7, and here:       h = z * h_prev + (1 - z) * n        z keeps
 #   Chung et al. 2014, Bahdanau et al. 2015:     h = (1 - z) * h_prev + z * n        z lets in
 #
 # It is one function with z renamed: sigmoid(-a) = 1 - sigmoid(a), so negate the weights and bias of
 # z. Not so PyTorch's nn.GRU: it mixes as Cho does, but resets after the product. Its n has
-# r * (Wh[n] @ h_prev), where Cho and this file have Wh[n] @ (r * h_prev). That is quicker, with one
-# product for all of Wh, but another function. word_gru.py is that one.
+# r * (Wh[n] @ h_prev + bn), where Cho and this file have Wh[n] @ (r * h_prev). That is quicker, one
+# product for all of Wh, but another function; word_gru.py is the lesson on it.
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), elementwise. Written with tanh it cannot overflow."""
     return 0.5 * np.tanh(0.5 * x) + 0.5
@@ -230,10 +230,10 @@ def forward(params, inputs, targets, state):
 # Over the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and:
 #   dh[t] = Wy.T @ dlogits[t] + dh_next                  dWy = sum over t of dlogits[t] @ h[t].T
 #   dWh[rz] = sum over t of da[rz][t] @ h[t-1].T         dWx = sum over t of da[t] @ onehot(x[t]).T
-#   dWh[n]  = sum over t of da[n][t] @ rh[t].T           db, dby = sums over t and columns
+#   dWh[n]  = sum over t of da[n][t] @ rh[t].T           db, dby = sums of da[t], dlogits[t]
 #
 # h_prev is used four times, in the mixture, in rh and in both gates, so its gradient is a sum of
-# four. The mixture passes it on times z, which the network sets itself: where z is 0.99, 37 % are
+# four. The mixture passes it on times z, which the network sets itself: where z is 0.99, 37 % is
 # left after 100 steps. The other three lead through matrices, and there a gradient vanishes or
 # explodes as in char_rnn.py.
 #
@@ -241,7 +241,7 @@ def forward(params, inputs, targets, state):
 # state was carried in: the network may remember for longer, but learns from T steps at a time.
 def step_backward(params, cache, dh):
     """Go back through step: from the gradient of h (H, B) to those of a (3H, B) and h_prev."""
-    r, z, n, h_prev, rh = cache
+    r, z, n, h_prev, _ = cache
     Wh, H = params["Wh"], len(h_prev)
     # forward: h = z * h_prev + (1 - z) * n
     dz = dh * (h_prev - n)
@@ -545,7 +545,7 @@ SETTINGS = {  # flag: (default, least value, what it is and which way to turn it
     "init": (None, None, "checkpoint to begin a new run from: fine-tuning on another text"),
     "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
 }
-FIXED = ["hidden", "batch", "seq_len"]          # by a checkpoint: for --init, only the first
+FIXED = ["hidden", "batch", "seq_len"]          # with --load; with --init only the first
 GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
 NEEDED = {*SETTINGS, "losses", "scores", "best_nats", "checksum"} - {"load", "init", "out"}
 
@@ -657,7 +657,7 @@ def work(argv):
         print(f"to beat: {score(math.log(len(vocab))):.3f} {UNIT} by guessing, "
               f"{score(unigram):.3f} by how common each one is")
     else:
-        print(f"{len(start['losses']):,} steps are done, so it only samples; more --steps go on")
+        print(f"{len(start['losses']):,} steps are done: sampling only; higher --steps go on")
     run["settings"] = flags
     try:
         if learning:

@@ -48,7 +48,7 @@ import zlib
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    # Products this small gain little from more threads, and each waits for the slowest.
+    # Products this small gain little from more than two threads: all wait for the slowest one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
@@ -231,11 +231,11 @@ def forward(params, inputs, targets, state):
 #   dWh = sum over t of da[t] @ h[t-1].T         dWx = sum over t of da[t] @ onehot(x[t]).T
 #   db, dby = sums of da[t] and dlogits[t] over t and columns
 #
-# c[t] is used twice, by h[t] and by the cell at t + 1, so dc is a sum, and dc_next came from there.
+# c[t] is used twice, by h[t] and by the cell at t + 1, so dc is a sum. dc_next and dh_next are the
+# dc_prev and dh_prev of step t + 1, and 0 at the end of the window.
 # The direct path, from dc to dc_prev, is a factor f that the network sets itself. Where f is 0.99,
-# 37 % of the gradient are left after 100 steps. The other paths lead through da and Wh.T, and
-# there a gradient vanishes or explodes as in char_rnn.py. All paths add up; the gates decide which
-# of them count.
+# 37 % of the gradient is left after 100 steps. The other paths lead through da and Wh.T, and
+# there a gradient vanishes or explodes as in char_rnn.py. All paths add up; gates decide.
 #
 # At the beginning of the window the gradient stops (truncated back-propagation, detach), while the
 # state was carried in: the network may remember for longer, but learns from T steps at a time.
@@ -547,7 +547,7 @@ SETTINGS = {  # flag: (default, least value, what it is and which way to turn it
     "init": (None, None, "checkpoint to begin a new run from: fine-tuning on another text"),
     "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
 }
-FIXED = ["hidden", "batch", "seq_len"]          # by a checkpoint: for --init, only the first
+FIXED = ["hidden", "batch", "seq_len"]          # with --load; with --init only the first
 GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
 NEEDED = {*SETTINGS, "losses", "scores", "best_nats", "checksum"} - {"load", "init", "out"}
 
@@ -659,7 +659,7 @@ def work(argv):
         print(f"to beat: {score(math.log(len(vocab))):.3f} {UNIT} by guessing, "
               f"{score(unigram):.3f} by how common each one is")
     else:
-        print(f"{len(start['losses']):,} steps are done, so it only samples; more --steps go on")
+        print(f"{len(start['losses']):,} steps are done: sampling only; higher --steps go on")
     run["settings"] = flags
     try:
         if learning:

@@ -42,7 +42,7 @@ import zlib
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    # Products this small gain little from more threads, and each waits for the slowest.
+    # Products this small gain little from more than two threads: all wait for the slowest one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
@@ -298,10 +298,10 @@ def worked_example():
 # norm of dL[t] / dh[t-k] says how much a small change of the state k characters ago would change
 # that loss. Where it is near 0, nothing that lies k back can be learned. M stretches a vector in a
 # random direction, in root mean square, by sqrt((sum of the squares of all entries of M) / H). To
-# the next M the direction of the gradient is as good as random, so the product of these follows
-# what we measure. The product of the largest singular values, the most that each M can stretch, is
-# a bound, true and useless: it rises while the gradient falls, for no vector stays in the direction
-# that is stretched most.
+# the next M the direction of the gradient is as good as random, so the product of these roots
+# follows what we measure. The product of the largest singular values, the most that each M can
+# stretch, is a bound, true and useless: it rises while the gradient falls, for no vector stays in
+# the direction that is stretched most.
 def gradient_by_lag(params, ids, lags=200):
     """Return two arrays (lags, places), k from 0: the norms, and the products of mean stretches.
 
@@ -359,7 +359,7 @@ def check_gradients(entries=40, distance=1e-5):
 # far? One rate for all would be wrong: the column of Wx for a rare character gets small gradients,
 # and seldom; the biases get large ones all the time. So Adam takes m, a mean of the last gradients,
 # and divides each entry by its usual size, sqrt(v). The scale is gone: in an update an entry moves
-# by about lr where its sign is steady, by a fifth of that where it goes up and down at random.
+# by about lr where its gradient keeps its sign, and by a fifth of that where the sign is random.
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
     m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the
@@ -519,7 +519,7 @@ SETTINGS = {  # flag: (default, least value, what it is and which way to turn it
     "init": (None, None, "checkpoint to begin a new run from: fine-tuning on another text"),
     "out": ("out", None, "folder for the checkpoint and the picture of a new run"),
 }
-FIXED = ["hidden", "batch", "seq_len"]          # by a checkpoint: for --init, only the first
+FIXED = ["hidden", "batch", "seq_len"]          # with --load; with --init only the first
 GROUPS = ["params", "best", "m", "v"]           # the parts of a run that are dicts of arrays
 NEEDED = {*SETTINGS, "losses", "scores", "best_nats", "checksum"} - {"load", "init", "out"}
 
@@ -631,7 +631,7 @@ def work(argv):
         print(f"to beat: {score(math.log(len(vocab))):.3f} {UNIT} by guessing, "
               f"{score(unigram):.3f} by how common each one is")
     else:
-        print(f"{len(start['losses']):,} steps are done, so it only samples; more --steps go on")
+        print(f"{len(start['losses']):,} steps are done: sampling only; higher --steps go on")
     run["settings"] = flags
     try:
         if learning:

@@ -36,7 +36,7 @@ from collections import Counter
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    # Products this small gain little from more threads, and each waits for the slowest.
+    # Products this small gain little from more than two threads: all wait for the slowest one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
@@ -72,8 +72,8 @@ def tokenize(text, split="words"):
     """Return the tokens of a sentence; with split="spaces" they stand between white space."""
     if split == "spaces":
         return text.split()
-    # Compose accents; drop the dot that lower() leaves, and what is invisible. Accents and vowel
-    # signs that are characters of their own belong to the letter before, as do the joiners.
+    # Compose accents; drop the dot that lower() leaves, soft hyphens, marks of direction. Accents
+    # and vowel signs that are characters of their own belong to the letter before, as do joiners.
     text = unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")
     text = re.sub("[\u00ad\u200e\u200f\u202a-\u202e\ufeff]", "", text.replace("\u200b", " "))
     marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M") + "\u200c\u200d"
@@ -100,7 +100,7 @@ def detokenize(tokens, split="words"):
     if split == "spaces":
         return text
     text = text[:1].title() + text[1:]
-    if {"the", "you", "my", "am", "was", "and", "when", "because"} & {*tokens}:     # it is English
+    if {"the", "you", "he", "she", "and", "is", "when", "because"} & {*tokens}:    # English, likely
         text = re.sub(r"\b\w(\.\w)+\b|\bi\b", lambda m: m[0].upper(), text)
     text = re.sub(r'" ([^"]*?) ?"', r'"\1"', text)
     text = re.sub(r"(?<=[\u201c\u00ab\u00a1\u00bf([]) |(?<=\b\w['\u2019]) |(?<=\b[Qq]u['\u2019]) "
@@ -580,11 +580,12 @@ def check_gradients(entries=6, distance=1e-5, score="general"):
 
 # %% 5. Optimizer
 # Adam divides every entry of the gradient by its usual size, sqrt(v), so that every entry moves by
-# about lr at most. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from batch to batch,
-# and near 0 where it changes it: so the steady entries make whole steps, and the noisy ones wait
-# until it is clear where to go. The sparse gradient of E moves the rows that occurred, and nothing
-# else; each row counts its own steps, so that a word that first occurs late begins like all others.
-# Clipping scales all gradients by one factor where their norm is too large (word_rnn.py has more).
+# about lr or less, seldom more. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from
+# batch to batch, and small where it changes it: so the steady entries make whole steps, and the
+# noisy ones wait until it is clear where to go. The sparse gradient of E moves the rows that
+# occurred, and nothing else; each row counts its own steps, so that a word that first occurs late
+# begins like all others. Clipping scales all gradients by one factor where their norm is too large
+# (word_rnn.py has more).
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
     m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the
@@ -769,7 +770,7 @@ def evaluate(params, ids, size):
 
 def measure(params, vocab, pairs, beam, size, limit=1000):
     """Translate the sources of the pairs, `limit` at most, each once; return BLEU, exact matches in
-    %, and rows of (source, translation, references): all its translations in the pairs.
+    %, and rows (source, translation, references); these are all its translations in the pairs.
     """
     references = {}
     for source, target, _ in pairs:
@@ -779,7 +780,7 @@ def measure(params, vocab, pairs, beam, size, limit=1000):
     found = translate_ids(params, [source for source, _ in ids], beam, size)
     words = [tuple(spell(ids, vocab, source, attention))
              for (ids, _, attention), source in zip(found, references)]
-    if "<unk>" in {vocab[i] for ids, _, _ in found for i in ids} and limit > 100:      # at the end
+    if limit > 100 and "<unk>" in {vocab[i] for ids, _, _ in found for i in ids}:   # not on the way
         plain = [tuple(vocab[i] for i in ids if i != EOS) for ids, _, _ in found]
         print(f"with <unk> as it is: BLEU {bleu(plain, list(references.values())):.2f}")
     rows = list(zip(references, words, references.values()))
@@ -788,8 +789,8 @@ def measure(params, vocab, pairs, beam, size, limit=1000):
 
 
 def by_length(rows):
-    """Group rows of measure into fifths by source length, for long sentences are the hard ones:
-    return an array, of each the mean length, BLEU, and exact match in %.
+    """Group rows of measure into fifths by source length, for long sentences are the hard ones.
+    Return an array with a row for each fifth: its mean length, BLEU, and exact match in %.
     """
     rows = sorted(rows, key=lambda row: len(row[0]))
     fifths = np.array_split(range(len(rows)), min(5, len(rows)))
@@ -842,7 +843,7 @@ def learn(run, pairs, held_out):
 
 # %% 8. Looking inside
 def print_alignment(params, pairs, ids, size):
-    """Print the alignment error rate, and that of linking each word to the one as far along."""
+    """Print the alignment error rate, and that of a diagonal: words at the same fraction linked."""
     true, guessed, diagonal = [], [], []
     for part in batches(ids, size):
         weights = forced_attention(params, *(pad([ids[i][k] for i in part]) for k in (0, 1)))
@@ -910,7 +911,7 @@ def draw(path, run, pairs, rows):
 # %% 9. Running
 SETTINGS = {  # flag: (default, least value, what it is and which way to turn it)
     "data": (None, None, "sentence pairs, tab-separated, or a text, instead of data/en_fr.tsv"),
-    "valid": (None, None, "held-out pairs to score, 1,000 at most, instead of a tenth of sources"),
+    "valid": (None, None, "held-out pairs instead of a tenth of the sources; 1,000 are translated"),
     "split": ("words", None, "words, or spaces (tokenised already)"),
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
@@ -1064,7 +1065,7 @@ def work(argv):
         print(f"to beat: {math.log(run['V_out']):.3f} nats per word by guessing, {unigram:.3f} by "
               f"how common each one is; {rare:.1%} of the words are rare or unknown")
     else:
-        print(f"{len(start['losses']):,} steps are done, so it only translates; more --steps go on")
+        print(f"{len(start['losses']):,} steps are done: translating only; higher --steps go on")
     run["settings"] = flags
     try:
         if learning:
@@ -1123,15 +1124,14 @@ if __name__ == "__main__":
 #   paper                                                    here
 #   hbar_s, h_t, a_t(s), c_t, h~_t                           h, s, weights, context, vector
 #   W_c, W_s, W_a, v_a                                       Wc, Wy, Wa, va
-#   LSTM of Zaremba et al. 2014, four layers, no biases      one layer, with biases
-#   input feeding (3.3): the decoder is told where it has    left out; most likely why it is 3 BLEU
-#     looked                                                 behind bahdanau.py on Multi30k
-#   local attention (3.2), the score location, dropout 0.2   left out
-#   concat: the half of W_a for hbar is the identity         both halves are learned (footnote 15)
+#   LSTM of Zaremba et al. 2014, four layers, in code no b   one layer, with biases
+#   input feeding (3.3), local attention (3.2), the score    left out; for want of input feeding, it
+#     location, dropout 0.2                                  seems, 3 BLEU behind on Multi30k
+#   concat: the half of W_a for hbar is I (footnote 15)      both halves are learned
 #   the encoder does not read <eos>                          it does
 #   a matrix of word vectors for each language               one E for both, N(0, 0.3^2)
-#   U(-0.1, 0.1)                                             variance 1 / columns; Wa: identity
-#   the loss is a sum per sentence, its norm clipped to 5    a mean per word; 1, which clips less
+#   U(-0.1, 0.1)                                             variance 1 / columns; general: Wa = I
+#   gradient norm 5, of a loss summed over a sentence        1, of a mean per word: clips less
 #   SGD, its rate halved                                     Adam
 # Och & Ney 2003: alignment error rate. Papineni et al. 2002: BLEU.
 # Three experiments:

@@ -36,7 +36,7 @@ from collections import Counter
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    # Products this small gain little from more threads, and each waits for the slowest.
+    # Products this small gain little from more than two threads: all wait for the slowest one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
@@ -72,8 +72,8 @@ def tokenize(text, split="words"):
     """Return the tokens of a sentence; with split="spaces" they stand between white space."""
     if split == "spaces":
         return text.split()
-    # Compose accents; drop the dot that lower() leaves, and what is invisible. Accents and vowel
-    # signs that are characters of their own belong to the letter before, as do the joiners.
+    # Compose accents; drop the dot that lower() leaves, soft hyphens, marks of direction. Accents
+    # and vowel signs that are characters of their own belong to the letter before, as do joiners.
     text = unicodedata.normalize("NFC", text).lower().replace("i\u0307", "i")
     text = re.sub("[\u00ad\u200e\u200f\u202a-\u202e\ufeff]", "", text.replace("\u200b", " "))
     marks = "".join(c for c in set(text) if unicodedata.category(c)[0] == "M") + "\u200c\u200d"
@@ -100,7 +100,7 @@ def detokenize(tokens, split="words"):
     if split == "spaces":
         return text
     text = text[:1].title() + text[1:]
-    if {"the", "you", "my", "am", "was", "and", "when", "because"} & {*tokens}:     # it is English
+    if {"the", "you", "he", "she", "and", "is", "when", "because"} & {*tokens}:    # English, likely
         text = re.sub(r"\b\w(\.\w)+\b|\bi\b", lambda m: m[0].upper(), text)
     text = re.sub(r'" ([^"]*?) ?"', r'"\1"', text)
     text = re.sub(r"(?<=[\u201c\u00ab\u00a1\u00bf([]) |(?<=\b\w['\u2019]) |(?<=\b[Qq]u['\u2019]) "
@@ -442,7 +442,7 @@ def predict(params, memory, state, words):
 # And the gradient of E is sparse, a pair of ids and their rows: see word_rnn.py.
 def step_backward(Wh, cache, dh):
     """Undo step: from the gradient of h (H, B) return that of a (3H, B) and that of h_prev."""
-    r, z, n, h_prev, rh = cache
+    r, z, n, h_prev, _ = cache
     H = len(h_prev)
     # forward: h = (1 - z) * h_prev + z * n
     dz = dh * (n - h_prev)
@@ -460,7 +460,7 @@ def step_backward(Wh, cache, dh):
     return np.concatenate([da_rz, da_n]), dh_prev
 
 
-def gru_gradients(params, side, vectors, caches, da):
+def gru_gradients(side, vectors, caches, da):
     """Return the gradients of Wx, Wh and b of this side, from da of all its steps, (3H, N)."""
     h_prev, rh = (np.concatenate(part, axis=1) for part in list(zip(*caches))[3:])
     H = len(h_prev)
@@ -478,7 +478,7 @@ def encode_direction_backward(params, side, vectors, caches, dstates):
         # forward: h was used outside, and by the step to t + 1
         da[t], dh = step_backward(params["Wh_" + side], caches[t], dstates[t] + dh)
     da = np.concatenate(da, axis=1)
-    return gru_gradients(params, side, vectors, caches, da), params["Wx_" + side].T @ da
+    return gru_gradients(side, vectors, caches, da), params["Wx_" + side].T @ da
 
 
 def readout_backward(params, dlogits, s, vectors, read):
@@ -521,7 +521,7 @@ def backward(params, cache):
         da[t], ds_next = step_backward(params["Wh_dec"], caches[t], ds[t] + ds_next)
     # forward: a = Wx_dec @ vectors + Wc_dec @ c + b_dec, again with the same c at every step
     da_c, da = sum(da), np.concatenate(da, axis=1)
-    grads |= gru_gradients(params, "dec", vectors, caches, da)
+    grads |= gru_gradients("dec", vectors, caches, da)
     grads["Wc_dec"] = da_c @ c.T
     dvectors += params["Wx_dec"].T @ da
     # forward: s0 = tanh(Wb @ c)
@@ -570,11 +570,12 @@ def check_gradients(entries=6, distance=1e-5):
 
 # %% 5. Optimizer
 # Adam divides every entry of the gradient by its usual size, sqrt(v), so that every entry moves by
-# about lr at most. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from batch to batch,
-# and near 0 where it changes it: so the steady entries make whole steps, and the noisy ones wait
-# until it is clear where to go. The sparse gradient of E moves the rows that occurred, and nothing
-# else; each row counts its own steps, so that a word that first occurs late begins like all others.
-# Clipping scales all gradients by one factor where their norm is too large (word_rnn.py has more).
+# about lr or less, seldom more. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from
+# batch to batch, and small where it changes it: so the steady entries make whole steps, and the
+# noisy ones wait until it is clear where to go. The sparse gradient of E moves the rows that
+# occurred, and nothing else; each row counts its own steps, so that a word that first occurs late
+# begins like all others. Clipping scales all gradients by one factor where their norm is too large
+# (word_rnn.py has more).
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
     m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the
@@ -738,7 +739,7 @@ def evaluate(params, ids, size):
 
 def measure(params, vocab, pairs, beam, size, limit=1000):
     """Translate the sources of the pairs, `limit` at most, each once; return BLEU, exact matches in
-    %, and rows of (source, translation, references): all its translations in the pairs.
+    %, and rows (source, translation, references); these are all its translations in the pairs.
     """
     references = {}
     for source, target, _ in pairs:
@@ -753,8 +754,8 @@ def measure(params, vocab, pairs, beam, size, limit=1000):
 
 
 def by_length(rows):
-    """Group rows of measure into fifths by source length, for long sentences are the hard ones:
-    return an array, of each the mean length, BLEU, and exact match in %.
+    """Group rows of measure into fifths by source length, for long sentences are the hard ones.
+    Return an array with a row for each fifth: its mean length, BLEU, and exact match in %.
     """
     rows = sorted(rows, key=lambda row: len(row[0]))
     fifths = np.array_split(range(len(rows)), min(5, len(rows)))
@@ -855,7 +856,7 @@ def draw(path, run, pairs, rows):
 # %% 9. Running
 SETTINGS = {  # flag: (default, least value, what it is and which way to turn it)
     "data": (None, None, "sentence pairs, tab-separated, or a text, instead of data/en_fr.tsv"),
-    "valid": (None, None, "held-out pairs to score, 1,000 at most, instead of a tenth of sources"),
+    "valid": (None, None, "held-out pairs instead of a tenth of the sources; 1,000 are translated"),
     "split": ("words", None, "words, or spaces (tokenised already)"),
     "min_count": (1, 1, "words seen less often in training become <unk>"),
     "max_length": (50, 1, "longest sentence in tokens; pairs with a longer one are left out"),
@@ -1007,7 +1008,7 @@ def work(argv):
         print(f"to beat: {math.log(run['V_out']):.3f} nats per word by guessing, {unigram:.3f} by "
               f"how common each one is; {rare:.1%} of the words are rare or unknown")
     else:
-        print(f"{len(start['losses']):,} steps are done, so it only translates; more --steps go on")
+        print(f"{len(start['losses']):,} steps are done: translating only; higher --steps go on")
     run["settings"] = flags
     try:
         if learning:
@@ -1064,9 +1065,10 @@ if __name__ == "__main__":
 # Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder"
 #   paper                                                    here
 #   V, V', O_h, O_y, O_c, G of the appendix                  Wc, Wb, Oh, Oy, Oc, Wy
-#   W, U, C of the gates and of the new state, each apart    rows of Wx_*, Wh_*, Wc_dec
+#   W, U, C of the gates and of the new state                rows of Wx_*, Wh_*, Wc_dec
 #   z keeps the old state (equation 7)                       z lets the new one in: renamed
-#   the decoder resets after the product, and resets c too   h before it, as in the authors' program
+#   the decoder resets after the product, and resets c too   before the product, h alone, as in the
+#                                                              authors' program
 #   biases left out of the formulas for readability          written out
 #   a matrix of word vectors for each language               one E for both
 #   scores pairs of phrases                                  translates, as Sutskever et al. 2014

@@ -45,7 +45,7 @@ from collections import Counter
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    # Products this small gain little from more threads, and each waits for the slowest.
+    # Products this small gain little from more than two threads: all wait for the slowest one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
@@ -157,7 +157,7 @@ def read_data(flags, vocab=None):
           f"{lost:,} of {sum(map(len, parts)):,} tokens are rare or unknown")
     once = sum(count == 1 for count in Counter(parts[0]).values())
     if split != "spaces" and (once > cut / 2 or "<unk>" in text.split()):
-        print("separate the words with blanks, or is it tokenised already? then --split spaces")
+        print("no blanks between words? put some in; then, as for ready tokens, --split spaces")
     parts = [[token for token in part if token in known or "<unk>" in known] for part in parts]
     if min(map(len, parts)) < 2:
         raise BadInput("training and held-out text need two known words; give longer ones")
@@ -293,15 +293,14 @@ def forward(params, inputs, targets, state, masks=None):
 #   h = z * h_prev + (1 - z) * n          dz = dh * (h_prev - n)   dn = dh * (1 - z)
 #                                         dh_prev = dh * z         <- the direct path
 #   n = tanh(ax[n] + r * q)               da_n = dn * (1 - n^2)    dr = da_n * q    dq = da_n * r
-#   q = u[n] + bn                         du_n = dq                dbn: sum over t and columns
+#   q = u[n] + bn                         du_n = dq                dbn = sum of dq over t, columns
 #   r, z = sigmoid(ax[rz] + u[rz])        da_rz = [dr * r * (1 - r); dz * z * (1 - z)] = du_rz
 #   u = Wh @ h_prev                       dh_prev += Wh.T @ du     dWh = sum over t of du @ h_prev.T
-#   ax = Wx @ v + b                       dWx = sum over t of da @ v.T    db: over t and columns
-#
+#   ax = Wx @ (mask_in * v) + b           dWx = sum over t of da @ (mask_in * v).T, db = sum of da
 # da, the gradient of ax, and du, that of u, differ only in the rows of n, where du = da * r. Over
-# the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and at its beginning we cut:
+# the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and (cut off at its beginning):
 #   dh[t] = mask_out[t] * (Wy.T @ dlogits[t]) + dh_next     dv[t] = mask_in[t] * (Wx.T @ da[t])
-#   dWy = sum over t of dlogits[t] @ (mask_out[t] * h[t]).T           dby: sum over t and columns
+#   dWy = sum over t of dlogits[t] @ (mask_out[t] * h[t]).T           dby = sum of dlogits[t], too
 #
 # Dropout: y = x * mask, with a mask that is a constant, so dx = dy * mask. What was zeroed had no
 # part in the loss, and gets no gradient; what was scaled up gets a gradient scaled up alike.
@@ -664,6 +663,7 @@ def read_flags(argv):
             saved if flags["load"] else fixed + ["split"] * (saved["split"] == "spaces"))})
         flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
         for name in fixed:
+            # "words" may have become "lines" in read_data
             if flags[name] != saved[name] and (flags[name], saved[name]) != ("words", "lines"):
                 raise BadInput(f"the checkpoint has {name} {saved[name]}, which cannot change")
     return flags, start
@@ -716,7 +716,7 @@ def work(argv):
         print(f"to beat: {UNIT} {len(vocab):,} by guessing, {score(unigram):.1f} by how common "
               "each one is")
     else:
-        print(f"{len(start['losses']):,} steps are done, so it only samples; more --steps go on")
+        print(f"{len(start['losses']):,} steps are done: sampling only; higher --steps go on")
     run["settings"] = flags
     try:
         if learning:

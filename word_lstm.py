@@ -45,7 +45,7 @@ from collections import Counter
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    # Products this small gain little from more threads, and each waits for the slowest.
+    # Products this small gain little from more than two threads: all wait for the slowest one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
@@ -157,7 +157,7 @@ def read_data(flags, vocab=None):
           f"{lost:,} of {sum(map(len, parts)):,} tokens are rare or unknown")
     once = sum(count == 1 for count in Counter(parts[0]).values())
     if split != "spaces" and (once > cut / 2 or "<unk>" in text.split()):
-        print("separate the words with blanks, or is it tokenised already? then --split spaces")
+        print("no blanks between words? put some in; then, as for ready tokens, --split spaces")
     parts = [[token for token in part if token in known or "<unk>" in known] for part in parts]
     if min(map(len, parts)) < 2:
         raise BadInput("training and held-out text need two known words; give longer ones")
@@ -296,10 +296,10 @@ def forward(params, inputs, targets, state, masks=None):
 #                                  dc_prev = dc * f      <- the LSTM is this line
 #   i, f, o = sigmoid(a[:3H])      three parts of da: di * i * (1-i), df * f * (1-f), do * o * (1-o)
 #   g       = tanh(a[3H:])         the fourth part:   dg * (1 - g^2)
-#   a  = Wx @ v + Wh @ h_prev + b                     dh_prev = Wh.T @ da
+#   a  = Wx @ (mask_in * v) + Wh @ h_prev + b         dh_prev = Wh.T @ da
 # Over the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and:
 #   dh[t] = mask_out[t] * (Wy.T @ dlogits[t]) + dh_next     dv[t] = mask_in[t] * (Wx.T @ da[t])
-#   dWh = sum over t of da[t] @ h[t-1].T                    dWx = sum over t of da[t] @ v[t].T
+#   dWh = sum over t of da[t] @ h[t-1].T          dWx = sum over t of da[t] @ (mask_in[t] * v[t]).T
 #   dWy = sum over t of dlogits[t] @ (mask_out[t] * h[t]).T           db, dby: sums over t, columns
 #
 # h[t] is used by its own loss and by step t + 1, c[t] by h[t] and by the cell at t + 1, so both
@@ -663,6 +663,7 @@ def read_flags(argv):
             saved if flags["load"] else fixed + ["split"] * (saved["split"] == "spaces"))})
         flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
         for name in fixed:
+            # "words" may have become "lines" in read_data
             if flags[name] != saved[name] and (flags[name], saved[name]) != ("words", "lines"):
                 raise BadInput(f"the checkpoint has {name} {saved[name]}, which cannot change")
     return flags, start
@@ -715,7 +716,7 @@ def work(argv):
         print(f"to beat: {UNIT} {len(vocab):,} by guessing, {score(unigram):.1f} by how common "
               "each one is")
     else:
-        print(f"{len(start['losses']):,} steps are done, so it only samples; more --steps go on")
+        print(f"{len(start['losses']):,} steps are done: sampling only; higher --steps go on")
     run["settings"] = flags
     try:
         if learning:

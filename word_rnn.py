@@ -47,7 +47,7 @@ from collections import Counter
 from pathlib import Path
 
 if __name__ == "__main__" and "OMP_NUM_THREADS" not in os.environ:
-    # Products this small gain little from more threads, and each waits for the slowest.
+    # Products this small gain little from more than two threads: all wait for the slowest one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
 import numpy as np
 
@@ -161,7 +161,7 @@ def read_data(flags, vocab=None):
           f"{lost:,} of {sum(map(len, parts)):,} tokens are rare or unknown")
     once = sum(count == 1 for count in Counter(parts[0]).values())
     if split != "spaces" and (once > cut / 2 or "<unk>" in text.split()):
-        print("separate the words with blanks, or is it tokenised already? then --split spaces")
+        print("no blanks between words? put some in; then, as for ready tokens, --split spaces")
     parts = [[token for token in part if token in known or "<unk>" in known] for part in parts]
     if min(map(len, parts)) < 2:
         raise BadInput("training and held-out text need two known words; give longer ones")
@@ -279,7 +279,8 @@ def forward(params, inputs, targets, state, masks=None):
 #   dh[t]      = mask_out[t] * (Wy.T @ dlogits[t])  +  Wh.T @ da[t+1]
 #   da[t]      = dh[t] * (1 - h[t]^2)
 #   dv[t]      = mask_in[t] * (Wx.T @ da[t])            of the vector of x[t], before its dropout
-#   dWh        = sum over t of da[t] @ h[t-1].T         dWx = sum over t of da[t] @ v[t].T
+#   dWh        = sum over t of da[t] @ h[t-1].T
+#   dWx        = sum over t of da[t] @ (mask_in[t] * v[t]).T
 #   dWy        = sum over t of dlogits[t] @ (mask_out[t] * h[t]).T
 #   db, dby    = sums of da[t] and dlogits[t] over t and columns
 #   dE         = sum over t of onehot(x[t]) @ dv[t].T
@@ -454,9 +455,9 @@ def sample(params, vocab, prompt, length, temperature, rng, split="words"):
 #
 # Words and characters do not compare as they are: a word is several characters, a blank included,
 # so one guess has to tell more. What can be compared is the cost of the same text: bits per token =
-# bits per character * characters / tokens: 2.14 bits at 4.15 characters a token are 8.9 bits, a
-# perplexity of 474. Even so a word model need not tell capitals, line
-# breaks, nor how a rare word is spelled, as <unk> stands for it: compare it with its like.
+# bits per character * characters / tokens. 2.14 bits at 4.153 characters a token are 8.89 bits, a
+# perplexity of 474. Even so a word model need not tell capitals, line breaks, nor how a rare word
+# is spelled, as <unk> stands for it: compare it with its like.
 #
 # The training score is measured with dropout, and while the network still changes; the held-out
 # score without it. So at first the training perplexity is the higher one.
@@ -650,6 +651,7 @@ def read_flags(argv):
             saved if flags["load"] else fixed + ["split"] * (saved["split"] == "spaces"))})
         flags = vars(parser.parse_args(argv))   # once more: what is not given stays as it was
         for name in fixed:
+            # "words" may have become "lines" in read_data
             if flags[name] != saved[name] and (flags[name], saved[name]) != ("words", "lines"):
                 raise BadInput(f"the checkpoint has {name} {saved[name]}, which cannot change")
     return flags, start
@@ -702,7 +704,7 @@ def work(argv):
         print(f"to beat: {UNIT} {len(vocab):,} by guessing, {score(unigram):.1f} by how common "
               "each one is")
     else:
-        print(f"{len(start['losses']):,} steps are done, so it only samples; more --steps go on")
+        print(f"{len(start['losses']):,} steps are done: sampling only; higher --steps go on")
     run["settings"] = flags
     try:
         if learning:
@@ -753,7 +755,7 @@ if __name__ == "__main__":
 # Mikolov et al. 2010: the recurrent network as a language model. Srivastava et al. 2014: dropout.
 #   paper, or library                                          here
 #   Mikolov: w(t), s(t), y(t); U, V; no word vectors           x, h, p; [Wx, Wh], Wy; E
-#   Srivastava: no scale in training, weights times 1 - p      1 / (1 - rate) in training
+#   Srivastava: in use, weights times p, the fraction kept     in training, 1 / (1 - rate)
 #   Kingma & Ba 2015: alpha stays, every entry moves           lr falls; E by rows that occurred
 #   torch.optim.SparseAdam: one count of steps for all rows    a count for each row
 # Three experiments:

@@ -89,7 +89,7 @@ MUTATIONS = {
         ("\n    dh_prev += drh * r", "\n    dh_prev = drh * r"),
         ("\n    dn = dh * (1 - z)", "\n    dn = dh * z"),
         ("da[2 * H:] @ rh.T", "da[2 * H:] @ h_prev.T"),
-        ("    dr = drh * h_prev\n", "    dr = drh * rh\n"),
+        ("    dr = drh * h_prev\n", "    dr = drh * r\n"),
         ("dh = dhidden[t] + dh_next", "dh = dhidden[t]"),
     ],
     "word_rnn": [

@@ -63,7 +63,7 @@ GRU = [
     ("drh = Wh[2 * H:].T @ da_n", "drh = Wh[2 * H:] @ da_n"),
     ("\n    dh_prev += drh * r", "\n    dh_prev = drh * r"),
     ("\n    dn = dh * z\n", "\n    dn = dh * (1 - z)\n"),
-    ("\n    dr = drh * h_prev", "\n    dr = drh * rh"),
+    ("\n    dr = drh * h_prev", "\n    dr = drh * r"),
     ("da[2 * H:] @ rh.T", "da[2 * H:] @ h_prev.T"),
     ("dstates[t] + dh)", "dstates[t])"),
     ("np.stack([dm * first, dm * ~first], axis=1)", "np.stack([dm, dm], axis=1)"),
