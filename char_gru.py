@@ -10,13 +10,13 @@ new content; the reset gate r says which part of the old state the new content m
     p[t] = softmax(Wy @ h[t] + by)                                  what is likely to come next
     loss = mean over t of -log p[t][x[t+1]]
 
-    python char_gru.py                                   read 252 fables, invent one: 80 s
+    python char_gru.py                                   read 252 fables, invent one: 62 s
     python char_gru.py --data my.txt --prompt "The "     your own text, and how samples begin
     python char_gru.py --load out/char_gru.npz --seed 1  another sample from the saved network
 
 The first command ends with lines like these:
-    shoulden him. "Ten way how for a mother." "I never heard the water?" "What," said the
-    mole. "I have stood anough do that you and of them all to the river," said the
+    the flegful. "I have too basket it is not yet." So he hung the short, and there with the floor
+    She was all three died. He sanging stones and came both side of the sticks into
 
 Same as char_lstm.py: data, sigmoid, loss, gradient check, optimizer, sampling and learning.
 New here: the parameters, step and step_backward; the state is h alone, and section 8 looks for

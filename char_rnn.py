@@ -9,13 +9,13 @@ character from its own prediction, reads that, and goes on.
     p[t] = softmax(Wy @ h[t] + by)              how likely every character is to come next
     loss = mean over t of -log p[t][x[t+1]]     0 for a reader who is always sure and right
 
-    python char_rnn.py                                   read 252 fables, invent one: 70 s
+    python char_rnn.py                                   read 252 fables, invent one: 75 s
     python char_rnn.py --data my.txt --prompt "The "     your own text, and how samples begin
     python char_rnn.py --load out/char_rnn.npz --seed 1  another sample from the saved network
 
 The first command ends with lines like these:
-    seems foor, and the corner. "I have been bear fell on the robody." He seen showed to ...
-    chicks was how it only the wind on the first as she grey going down to a window. He saw ...
+    under the river. It know, the partain, and found her new crumped with his points to be ...
+    hardly the oxbits touched the farmer, in the art, and the second think and sat down on ...
 
 Letters
     x[t]  the characters read at time t, as ids (B,)    h[t]  the hidden state after them (H, B)

@@ -4,7 +4,7 @@ One recurrent network, the encoder, reads a sentence and sums it up in one vecto
 the decoder, writes the translation from c, word by word, and reads each word that it has written.
 Nothing tells them which word belongs to which.
 
-    python seq2seq.py                                        learn 21,000 sentences: 97 s
+    python seq2seq.py                                        learn 21,000 sentences: 89 s
     python seq2seq.py --load out/seq2seq.npz --prompt "i love you ."         translate a sentence
     python seq2seq.py --load out/seq2seq.npz --prompt - < sentences.txt      or one in each line
     python seq2seq.py --data pairs.tsv --min-count 2         your own: sentence, tab, translation

@@ -10,7 +10,7 @@ that is learned like everything else; words that are used alike come to have vec
     p[t] = softmax(Wy @ h[t] + by)              how likely every word is to come next
     loss = mean over t of -log p[t][x[t+1]]     and perplexity = exp(loss)
 
-    python word_rnn.py                                   read 252 fables, invent one: 65 s
+    python word_rnn.py                                   read 252 fables, invent one: 64 s
     python word_rnn.py --data my.txt --prompt "The fox"  your own text, and how samples begin
     python word_rnn.py --load out/word_rnn.npz --seed 1  another sample from the saved network
 

@@ -49,10 +49,10 @@ def readme_quotes(text, name):
 
 def readme_scores(text, name):
     """The README -> the numbers in the rows of its tables that tell name's scores, as they are written."""
-    cells = [cell for row in re.findall(rf"^\| `{name}\.py` \|(.*)\|$", text, re.M) for cell in row.split("|")]
-    cells += [row.split("|")[-1] for row in re.findall(rf"^\| `{name}\.py` \|(.*%.*)\|$", text, re.M)]   # alignment error
-    return [number for cell in cells if re.search("bits|perplexity|BLEU|%|^ 0[.]", cell)
-            for number in re.findall(r"\d+\.\d+", re.sub(r"\(.*?\)", "", cell))]
+    rows = [row.split("|") for row in re.findall(rf"^\| `{name}\.py` \|(.*)\|$", text, re.M)]
+    scores = [cell for row in rows for cell in row if re.search("bits|perplexity|BLEU|%", cell)]
+    scores += [row[-1] for row in rows if sum("%" in cell for cell in row) > 1]      # the alignment error
+    return [number for cell in scores for number in re.findall(r"\d+\.\d+", re.sub(r"\(.*?\)", "", cell))]
 
 
 def translation(text, folder):
