@@ -1135,6 +1135,6 @@ if __name__ == "__main__":
 #   SGD, its rate halved                                     Adam
 # Och & Ney 2003: alignment error rate. Papineni et al. 2002: BLEU.
 # Three experiments:
-#     python luong.py --score dot             no matrix in the score at all
+#     python luong.py --score dot             no matrix in the score at all, and no worse here
 #     python luong.py --data data/crow.txt --steps 400    a story by heart, line after line
 #     In attend_backward leave out "dh + ", and run: the gradient check stops you.
