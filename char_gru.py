@@ -228,7 +228,7 @@ def forward(params, inputs, targets, state):
 #                                               dh_prev += Wh[rz].T @ [da_r; da_z]
 #
 # Over the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and:
-#   dh[t] = Wy.T @ dlogits[t] + dh_next                  dWy = sum over t of dlogits[t] @ h[t].T
+#   dh[t] = Wy.T @ dlogits[t] + dh_prev[t+1]             dWy = sum over t of dlogits[t] @ h[t].T
 #   dWh[rz] = sum over t of da[rz][t] @ h[t-1].T         dWx = sum over t of da[t] @ onehot(x[t]).T
 #   dWh[n]  = sum over t of da[n][t] @ rh[t].T           db, dby = sums of da[t], dlogits[t]
 #

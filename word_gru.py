@@ -299,7 +299,7 @@ def forward(params, inputs, targets, state, masks=None):
 #   ax = Wx @ (mask_in * v) + b           dWx = sum over t of da @ (mask_in * v).T, db = sum of da
 # da, the gradient of ax, and du, that of u, differ only in the rows of n, where du = da * r. Over
 # the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and (cut off at its beginning):
-#   dh[t] = mask_out[t] * (Wy.T @ dlogits[t]) + dh_next     dv[t] = mask_in[t] * (Wx.T @ da[t])
+#   dh[t] = mask_out[t] * (Wy.T @ dlogits[t]) + dh_prev[t+1]    dv[t] = mask_in[t] * (Wx.T @ da[t])
 #   dWy = sum over t of dlogits[t] @ (mask_out[t] * h[t]).T           dby = sum of dlogits[t], too
 #
 # Dropout: y = x * mask, with a mask that is a constant, so dx = dy * mask. What was zeroed had no

@@ -298,7 +298,7 @@ def forward(params, inputs, targets, state, masks=None):
 #   g       = tanh(a[3H:])         the fourth part:   dg * (1 - g^2)
 #   a  = Wx @ (mask_in * v) + Wh @ h_prev + b         dh_prev = Wh.T @ da
 # Over the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and:
-#   dh[t] = mask_out[t] * (Wy.T @ dlogits[t]) + dh_next     dv[t] = mask_in[t] * (Wx.T @ da[t])
+#   dh[t] = mask_out[t] * (Wy.T @ dlogits[t]) + dh_prev[t+1]    dv[t] = mask_in[t] * (Wx.T @ da[t])
 #   dWh = sum over t of da[t] @ h[t-1].T          dWx = sum over t of da[t] @ (mask_in[t] * v[t]).T
 #   dWy = sum over t of dlogits[t] @ (mask_out[t] * h[t]).T           db, dby: sums over t, columns
 #
