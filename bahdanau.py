@@ -483,7 +483,7 @@ def predict(params, memory, state, words):
 # row is done once, after the loop; sum_j runs over the source. In the code dh[j] is dannotations,
 # and dpre of one step is its dkeys. At padding weights[j] = 0, so de[j] is 0 there. The softmax:
 # weights[j] changes with e[j] by weights[j] (1 - weights[j]) and with another e[k] by -weights[j]
-# weights[k]; summed up, each word's gradient counts as far as it differs from the weighted mean.
+# weights[k]; summed up, de[j] is 0 where dweights[j] is just the mean: the difference counts.
 #
 # For one step of the GRU. The table begins with what forward does last: read the forward column
 # from the bottom up, the backward column from the top down.
