@@ -226,8 +226,8 @@ def batches(ids, size, rng=None):
     """
     order = list(range(len(ids))) if rng is None else rng.permutation(len(ids)).tolist()
     block, cut = max(1, len(ids)) if rng is None else 20 * size, []
-    for start in range(0, len(ids), block):
-        part = sorted(order[start:start + block], key=lambda i: (len(ids[i][0]), len(ids[i][1])))
+    for k in range(0, len(ids), block):
+        part = sorted(order[k:k + block], key=lambda i: (len(ids[i][0]), len(ids[i][1])))
         cut += [part[i:i + size] for i in range(0, len(part), size)]
     if rng is not None:
         rng.shuffle(cut)
@@ -359,11 +359,11 @@ def readout(params, s, vectors, from_context):
     a unit is the larger of two linear functions, and bends where they cross.
     """
     wide = params["Oh"] @ s + params["Oy"] @ vectors + from_context + params["bo"]
-    pairs = wide.reshape(len(wide) // 2, 2, -1)
-    m = pairs.max(axis=1)                                               # (M, N)
-    logits = params["Wy"] @ m
+    twos = wide.reshape(len(wide) // 2, 2, -1)
+    larger = twos.max(axis=1)                                           # (M, N)
+    logits = params["Wy"] @ larger
     logits += params["by"]
-    return logits, (pairs[:, 0] >= pairs[:, 1], m)
+    return logits, (twos[:, 0] >= twos[:, 1], larger)
 
 
 def cross_entropy(logits, targets):
@@ -422,8 +422,10 @@ def forward(params, source, target):
     for a_t in np.split(a, T, axis=1):
         s, cache = step(params["Wh_dec"], a_t + params["Wc_dec"] @ contexts[-1], s)
         context, look = attend(params, annotations, keys, mask, s)
-        for kept, new in ((states, s), (caches, cache), (contexts, context), (looks, look)):
-            kept.append(new)
+        states.append(s)
+        caches.append(cache)
+        contexts.append(context)
+        looks.append(look)
     s, context = np.concatenate(states[1:], axis=1), np.concatenate(contexts[1:], axis=1)
     logits, read = readout(params, s, vectors, params["Oc"] @ context)
     # No mask in the decoder: padding comes after all words, and there the loss has the weight 0.
@@ -434,7 +436,7 @@ def forward(params, source, target):
                             contexts, s, read, p, shares)
 
 
-def start(params, source):
+def prepare(params, source):
     """Read the source; return what predict needs of it all the time, and the first state."""
     annotations, keys, mask, s, _ = encode(params, source)
     return (annotations, keys, mask), (s, np.zeros_like(annotations[0]))
@@ -564,12 +566,12 @@ def attend_backward(params, annotations, look, dcontext):
 
 def readout_backward(params, dlogits, s, vectors, read):
     """Undo readout: return its parameters' gradients, and those of wide, of s and of vectors."""
-    first, m = read
-    # forward: logits = Wy @ m + by
-    grads = {"Wy": dlogits @ m.T, "by": dlogits.sum(axis=1, keepdims=True)}
-    dm = params["Wy"].T @ dlogits
-    # forward: m = the larger of each pair of rows of wide
-    dwide = np.stack([dm * first, dm * ~first], axis=1).reshape(2 * len(dm), -1)
+    first, larger = read
+    # forward: logits = Wy @ larger + by
+    grads = {"Wy": dlogits @ larger.T, "by": dlogits.sum(axis=1, keepdims=True)}
+    dlarger = params["Wy"].T @ dlogits
+    # forward: larger = the larger of every two rows of wide
+    dwide = np.stack([dlarger * first, dlarger * ~first], axis=1).reshape(len(params["bo"]), -1)
     # forward: wide = Oh @ s + Oy @ vectors + from_context + bo
     grads |= {"Oh": dwide @ s.T, "Oy": dwide @ vectors.T, "bo": dwide.sum(axis=1, keepdims=True)}
     return grads, dwide, params["Oh"].T @ dwide, params["Oy"].T @ dwide
@@ -601,9 +603,10 @@ def backward(params, cache):
     for t in reversed(range(T)):
         # forward: the context was used by the readout at t, and by the step to t + 1
         dcontext = dcontexts[t] + dcontext_next
-        more, ds_look, dkeys_t, dnotes = attend_backward(params, annotations, looks[t], dcontext)
-        dva, dWa = dva + more[0], dWa + more[1]
-        dkeys, dannotations = dkeys + dkeys_t, dannotations + dnotes
+        (dva_t, dWa_t), ds_look, dkeys_t, dannotations_t = attend_backward(
+            params, annotations, looks[t], dcontext)
+        dva, dWa = dva + dva_t, dWa + dWa_t
+        dkeys, dannotations = dkeys + dkeys_t, dannotations + dannotations_t
         # forward: s was used by the readout, by the attention, and by the step to t + 1
         da[t], ds_next = step_backward(params["Wh_dec"], caches[t], ds[t] + ds_look + ds_next)
         dcontext_next = params["Wc_dec"].T @ da[t]
@@ -728,7 +731,7 @@ def beam_search(params, source, beam, limit):
     old one, so the states are picked by their parents.
     """
     B = source.shape[1]
-    memory, state = start(params, np.repeat(source, beam, axis=1))      # column b * beam + k
+    memory, state = prepare(params, np.repeat(source, beam, axis=1))      # column b * beam + k
     total = np.where(np.arange(beam) == 0, 0.0, -np.inf) + np.zeros((B, 1))     # log p (B, beam)
     words, looked = np.full((B * beam, 1), BOS), [[]] * (B * beam)
     best, finished = [(-np.inf, [], None)] * B, np.zeros(B, int)
@@ -818,7 +821,7 @@ def bleu(candidates, references):
 # the true ones: 0 is perfect.
 def forced_attention(params, source, target):
     """Return the weights (T, S, B) while the target (T + 1, B) is read."""
-    memory, state = start(params, source)
+    memory, state = prepare(params, source)
     rows = []
     for words in target[:-1]:
         _, state, weights = predict(params, memory, state, words)
@@ -1202,7 +1205,7 @@ if __name__ == "__main__":
 # Bahdanau, Cho & Bengio 2015, "Neural machine translation by jointly learning to align and
 # translate", sections 3.1 and 3.2, appendix A
 #   paper                                                    here
-#   h_j, e_ij, alpha_ij, c_i, t_i                            annotations, e, weights, context, m
+#   h_j, e_ij, alpha_ij, c_i, t_i                           annotations, e, weights, context, larger
 #   W_a, U_a, v_a, W_s, U_o, V_o, C_o, W_o                   Wa, Ua, va, Ws, Oh, Oy, Oc, Wy
 #   s[i-1] asks and is read out (A.2.2)                      s[i], as in the authors' program
 #   biases left out of the formulas for readability          written out

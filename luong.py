@@ -224,8 +224,8 @@ def batches(ids, size, rng=None):
     """
     order = list(range(len(ids))) if rng is None else rng.permutation(len(ids)).tolist()
     block, cut = max(1, len(ids)) if rng is None else 20 * size, []
-    for start in range(0, len(ids), block):
-        part = sorted(order[start:start + block], key=lambda i: (len(ids[i][0]), len(ids[i][1])))
+    for k in range(0, len(ids), block):
+        part = sorted(order[k:k + block], key=lambda i: (len(ids[i][0]), len(ids[i][1])))
         cut += [part[i:i + size] for i in range(0, len(part), size)]
     if rng is not None:
         rng.shuffle(cut)
@@ -399,7 +399,7 @@ def forward(params, source, target):
                             shares)
 
 
-def start(params, source):
+def prepare(params, source):
     """Read the source; return what predict needs of it all the time, and the first state."""
     annotations, mask, state, _ = encode(params, source)
     return (annotations, mask), state
@@ -646,7 +646,7 @@ def beam_search(params, source, beam, limit):
     old one, so the states are picked by their parents.
     """
     B = source.shape[1]
-    memory, state = start(params, np.repeat(source, beam, axis=1))      # column b * beam + k
+    memory, state = prepare(params, np.repeat(source, beam, axis=1))      # column b * beam + k
     total = np.where(np.arange(beam) == 0, 0.0, -np.inf) + np.zeros((B, 1))     # log p (B, beam)
     words, looked = np.full((B * beam, 1), BOS), [[]] * (B * beam)
     best, finished = [(-np.inf, [], None)] * B, np.zeros(B, int)
@@ -736,7 +736,7 @@ def bleu(candidates, references):
 # the true ones: 0 is perfect.
 def forced_attention(params, source, target):
     """Return the weights (T, S, B) while the target (T + 1, B) is read."""
-    memory, state = start(params, source)
+    memory, state = prepare(params, source)
     rows = []
     for words in target[:-1]:
         _, state, weights = predict(params, memory, state, words)

@@ -213,8 +213,8 @@ def batches(ids, size, rng=None):
     """
     order = list(range(len(ids))) if rng is None else rng.permutation(len(ids)).tolist()
     block, cut = max(1, len(ids)) if rng is None else 20 * size, []
-    for start in range(0, len(ids), block):
-        part = sorted(order[start:start + block], key=lambda i: (len(ids[i][0]), len(ids[i][1])))
+    for k in range(0, len(ids), block):
+        part = sorted(order[k:k + block], key=lambda i: (len(ids[i][0]), len(ids[i][1])))
         cut += [part[i:i + size] for i in range(0, len(part), size)]
     if rng is not None:
         rng.shuffle(cut)
@@ -329,11 +329,11 @@ def readout(params, s, vectors, from_context):
     a unit is the larger of two linear functions, and bends where they cross.
     """
     wide = params["Oh"] @ s + params["Oy"] @ vectors + from_context + params["bo"]
-    pairs = wide.reshape(len(wide) // 2, 2, -1)
-    m = pairs.max(axis=1)                                               # (M, N)
-    logits = params["Wy"] @ m
+    twos = wide.reshape(len(wide) // 2, 2, -1)
+    larger = twos.max(axis=1)                                           # (M, N)
+    logits = params["Wy"] @ larger
     logits += params["by"]
-    return logits, (pairs[:, 0] >= pairs[:, 1], m)
+    return logits, (twos[:, 0] >= twos[:, 1], larger)
 
 
 # The loss is -log p of the words that really came, as in the word lessons, and its mean is taken
@@ -387,7 +387,7 @@ def forward(params, source, target):
     return nats @ shares, (target, encoded, vectors, caches, s, read, p, shares)
 
 
-def start(params, source):
+def prepare(params, source):
     """Read the source; return what predict needs of it all the time, and the first state."""
     c, s, _ = encode(params, source)
     return c, (s,)
@@ -483,12 +483,12 @@ def encode_direction_backward(params, side, vectors, caches, dstates):
 
 def readout_backward(params, dlogits, s, vectors, read):
     """Undo readout: return its parameters' gradients, and those of wide, of s and of vectors."""
-    first, m = read
-    # forward: logits = Wy @ m + by
-    grads = {"Wy": dlogits @ m.T, "by": dlogits.sum(axis=1, keepdims=True)}
-    dm = params["Wy"].T @ dlogits
-    # forward: m = the larger of each pair of rows of wide
-    dwide = np.stack([dm * first, dm * ~first], axis=1).reshape(2 * len(dm), -1)
+    first, larger = read
+    # forward: logits = Wy @ larger + by
+    grads = {"Wy": dlogits @ larger.T, "by": dlogits.sum(axis=1, keepdims=True)}
+    dlarger = params["Wy"].T @ dlogits
+    # forward: larger = the larger of every two rows of wide
+    dwide = np.stack([dlarger * first, dlarger * ~first], axis=1).reshape(len(params["bo"]), -1)
     # forward: wide = Oh @ s + Oy @ vectors + from_context + bo
     grads |= {"Oh": dwide @ s.T, "Oy": dwide @ vectors.T, "bo": dwide.sum(axis=1, keepdims=True)}
     return grads, dwide, params["Oh"].T @ dwide, params["Oy"].T @ dwide
@@ -639,7 +639,7 @@ def beam_search(params, source, beam, limit):
     old one, so the states are picked by their parents.
     """
     B = source.shape[1]
-    memory, state = start(params, np.repeat(source, beam, axis=1))      # column b * beam + k
+    memory, state = prepare(params, np.repeat(source, beam, axis=1))      # column b * beam + k
     total = np.where(np.arange(beam) == 0, 0.0, -np.inf) + np.zeros((B, 1))     # log p (B, beam)
     words, looked = np.full((B * beam, 1), BOS), [[]] * (B * beam)
     best, finished = [(-np.inf, [], None)] * B, np.zeros(B, int)

@@ -283,7 +283,6 @@ def forward(params, inputs, targets, state, masks=None):
 
 # %% 3. Backward
 # Unroll the loop, and there are two ways through time:
-#
 #   c[0] ====> c[1] ====> c[2] ====> c[3]      times f, plus i * g: no matrix, no tanh
 #         /   \      /   \      /   \          up: i * g joins c;  down: h = o * tanh(c)
 #   h[0] ----> h[1] ----> h[2] ----> h[3]      through Wh and the gates
@@ -297,13 +296,14 @@ def forward(params, inputs, targets, state, masks=None):
 #   i, f, o = sigmoid(a[:3H])      three parts of da: di * i * (1-i), df * f * (1-f), do * o * (1-o)
 #   g       = tanh(a[3H:])         the fourth part:   dg * (1 - g^2)
 #   a  = Wx @ (mask_in * v) + Wh @ h_prev + b         dh_prev = Wh.T @ da
+#
 # Over the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and:
 #   dh[t] = mask_out[t] * (Wy.T @ dlogits[t]) + dh_prev[t+1]    dv[t] = mask_in[t] * (Wx.T @ da[t])
 #   dWh = sum over t of da[t] @ h[t-1].T          dWx = sum over t of da[t] @ (mask_in[t] * v[t]).T
 #   dWy = sum over t of dlogits[t] @ (mask_out[t] * h[t]).T           db, dby: sums over t, columns
 #
 # h[t] is used by its own loss and by step t + 1, c[t] by h[t] and by the cell at t + 1, so both
-# gradients have two parts (char_lstm.py tells more). At the beginning of the window they are cut.
+# gradients have two parts; dc_next is the dc_prev of step t + 1. Where the window begins, all stop.
 # Dropout: y = x * mask, with a mask that is a constant, so dx = dy * mask. What was zeroed had no
 # part in the loss, and gets no gradient; what was scaled up gets a gradient scaled up alike.
 #

@@ -33,8 +33,10 @@ What the English decides (so that each English sentence has exactly one French o
     past             the simple past is the passé composé. It is the imparfait of be, have, love,
                      want, can, know, think and live, and after often, always and no longer
     was singing      imparfait; `is singing` is the present; `had lost` is the plus-que-parfait
+    while            pendant que; `when` is quand
     when he comes    the future in French if the main clause has `will`
     go into          entrer dans; elsewhere `go` is aller
+    return to        retourner à; `return from` is revenir de
     hungry           `is hungry, thirsty, afraid` is avoir faim, soif, peur
     his, her, their  belong to the subject of their own clause
     who, whom, that  persons take `who`, as object of the relative clause `whom`; all else takes
@@ -163,7 +165,7 @@ big | grand grande grands grandes grand | before | tall
 small | petit petite petits petites petit | before | animal small thing egg cake place
 old | vieux vieille vieux vieilles vieil | before | animal person made place
 young | jeune jeune jeunes jeunes jeune | before | animal person
-good | bon bonne bons bonnes bon | before | food drink dog king queen
+good | bon bonne bons bonnes bon | before | food drink king queen
 beautiful | beau belle beaux belles bel | before | fair
 new | nouveau nouvelle nouveaux nouvelles nouvel | before | made fixed
 black | noir noire noirs noires noir | after | coat dyed absolute
@@ -198,7 +200,7 @@ carry | carry carries carried - - | porter
 take | take takes took taken - | prendre pris prends prend prenons prennent prendr
 lose | lose loses lost lost - | perdre perdu perds perd perdons perdent perdr
 eat | eat eats ate eaten eating | manger
-drink | drink drinks drank - - | boire bu bois boit buvons boivent boir
+drink | drink drinks drank drunk - | boire bu bois boit buvons boivent boir
 give | give gives gave given - | donner
 hide | hide hides hid hidden - | cacher
 speak | speak speaks spoke - speaking | parler
@@ -210,6 +212,7 @@ come | come comes came - - | venir venu viens vient venons viennent viendr être
 go | go goes went - - | aller allé vais vas va allons vont ir être
 enter | go goes went - - | entrer être
 return | return returns returned | revenir revenu reviens revient revenons reviennent reviendr être
+back | return returns returned | retourner être
 fall | fall falls fell - - | tomber être
 shelter | hide hides hid - hiding | cacher se
 rest | rest rests rested - resting | reposer se
@@ -231,7 +234,8 @@ SMALL = {
     "in": "dans", "into": "dans", "on": "sur", "under": "sous", "behind": "derrière",
     "in front of": "devant", "near": "près de", "over": "au-dessus de", "to": "à", "from": "de",
     "of": "de", "by": "par", "with": "avec", "and": "et", "but": "mais", "because": "parce que",
-    "when": "quand", "that": "que", "who": "qui", "where": "où", "why": "pourquoi",
+    "when": "quand", "while": "pendant que", "that": "que", "who": "qui", "where": "où",
+    "why": "pourquoi",
     "very": "très",
     "often": "souvent", "always": "toujours", "slowly": "lentement", "quickly": "vite",
     "yesterday": "hier", "now": "maintenant", "tomorrow": "demain", ",": ",", ".": ".", "?": "?",
@@ -330,8 +334,8 @@ catch | beast > game prey ; hunter > prey ; person > prey fox wolf goose lamb | 
 wait | person > person tame ; animal > animal ; tame > person | at habit will was
 look | person > thing food tame person ; animal > diet ; nibbler > light ; beast > game | at habit
 look | alive > water | at
-carry | person > thing food lamb ; burden > pitcher basket bell | unforeseen
-carry | nibbler > light nut cheese |
+carry | person > pitcher basket bell stick axe lamp food lamb | unforeseen
+carry | burden > pitcher basket bell ; nibbler > pebble stick nut cheese |
 take | person > thing food ; animal > diet ; nibbler > light | passive
 lose | person > thing tame ; nibbler > light nut | at unwilled unforeseen
 eat | person > food ; flesh > meat egg ; nibbler > bread nut cheese cake | at passive pace will
@@ -345,10 +349,11 @@ sleep | alive | at habit was
 sing | bird person frog | at with habit
 run | horse donkey dog goat lamb wolf fox mouse cat child girl | open
 fly | bird | sky over
-come | alive | to habit pace
+come | alive | to habit
 go | alive | to ! habit pace will
 enter | alive | enter ! pace
-return | alive | to from ! pace will
+return | alive | from ! pace will
+back | alive | to ! pace will
 fall | alive light | fall ! unwilled unforeseen
 shelter | alive | hidden
 rest | alive | at
@@ -409,7 +414,7 @@ A be hungry because< A not find F:food
 A not be hungry because< A eat F
 A not find O because< B hide O
 A not eat F because< B eat F
-A return to P because< A lose O
+A back to P because< A lose O
 A give F:food to B because= A love B
 A look O but> A not find O
 A want eat F but> A not find F
@@ -470,7 +475,7 @@ A be hungry and= B be thirsty
 A sleeping at and= B singing at
 A eat F and> B drink D
 A lose O and> B find O
-A return to P and> A sleep
+A back to P and> A sleep
 A sing and> B hear A
 present : A:animal be big and= B:animal be small
 A have O and= B have X
@@ -480,9 +485,9 @@ when A enter P , B singing
 when A see B , B eating F
 when A come to P , B eating F
 when A come to P , B waiting A
-when A return to P , A be hungry
+when A back to P , A be hungry
 when A return from P , A be tired
-when A return to P , B waiting A
+when A back to P , B waiting A
 when A see H:beast , A shelter at
 present future : when A see B:person , A be happy
 present future : when A find O:fair , A be happy
@@ -1241,7 +1246,12 @@ class Storyteller:
         return tuple(chosen)
 
     def determiner(self, noun, plural, definite, indefinite):
-        """One of the determiners. definite: only the, this; indefinite: rather a, some."""
+        """One of the determiners.
+
+        definite: only the, this, or for "the" nothing else; indefinite: rather a, some.
+        """
+        if definite == "the":
+            return definite
         some = 0 if definite else 8 if indefinite else 1
         if noun.mass:
             return self.weighted({"the": 4, "some": 2 * some, "this": 1})
@@ -1279,6 +1289,7 @@ class Storyteller:
         description = self.description(noun.tags, rich, role.told)
         own = owner and "alive" in owner.tags and noun.tags & OWNED[
             "person" if "person" in owner.tags else "animal"]
+        own = own and not ("place" in noun.tags and role.plural and not owner.plural)
         if own and (mother or self.chance(owned)):
             return noun_phrase(noun.name, "", description, role.plural, owner)
         determiner = "the" if mother else self.determiner(noun, role.plural, definite, indefinite)
@@ -1300,6 +1311,7 @@ class Storyteller:
         """The phrase with a relative clause: whom the wolf saw, that lived near the forest.
 
         main: the tense of the clause around it. acts: it is the subject there, and does not sleep.
+        What happened before something that happened, had happened.
         """
         role.phrase = phrase
         for _ in range(4):
@@ -1314,14 +1326,13 @@ class Storyteller:
                     or tense == "present" and not (state or doing) \
                     or tense == "past" and main == "future" and state:
                 continue
-            if spec.verb in ("wait", "look") and tense == "past":
-                doing = self.chance(0.6)
             spec = replace(spec, doing=doing)
             roles = self.bind([(spec, tense)], {}, 0.35, {letter: role})
             if roles:
                 before = self.subject, self.object
-                told = self.tell(spec, roles, tense, rich, nested=True, gap=letter == "O",
-                                 subject=who(phrase) if letter == "X" else None,
+                over = main in ("past", "had") and tense == "past" and not (state or doing)
+                told = self.tell(spec, roles, "had" if over else tense, rich, nested=True,
+                                 gap=letter == "O", subject=who(phrase) if letter == "X" else None,
                                  free=spec.verb in RESTING)
                 self.subject, self.object = before
                 told = join(whom(phrase), told) if letter == "O" else told
@@ -1432,8 +1443,10 @@ class Storyteller:
             preposition = role and self.balanced(reached(role.tags, actor, way, how))
         if not role:
             return [], []
-        definite = spec.negation or preposition in ("to", "near", "from", "over")
-        owner = None if preposition == "with" else roles[spec.actor].phrase
+        definite = spec.negation or preposition in ("near", "from", "over")
+        definite = "the" if preposition == "to" else definite       # aller au village, not à ce
+        owner = roles[spec.actor].phrase if preposition != "with" and (
+            (spec.verb, preposition) != ("live", "near")) else None
         return prepositional(preposition, self.name(
             role, rich, tense, owner=owner, owned=0.25, definite=definite, nested=nested))
 
@@ -1465,25 +1478,28 @@ class Storyteller:
         if tense == "future" and "unforeseen" in how:
             return None
         modal = adverb = negation = ""
-        if self.chance(0.3 if asked in ("", "why") and (name, tense) != ("fall", "present") else 0):
-            going = name in STATES or {"habit", "at"} & how and (tense != "past" or "was" in how)
-            negation = self.weighted({"not": 5, "never": 2.5 * (not state and not timed),
-                                      "no longer": 4 * bool(going)})
+        flew = (name, tense) == ("fly", "past")         # il volait; il a volé is `he stole`, too
+        if self.chance(0.3 if asked in ("", "why") and (name, tense) != ("fall", "present")
+                       and name != "want" else 0):      # il n'en veut pas: another grammar
+            going = name in STATES or ("habit" in how or "at" in how and not transitive(name)) and (
+                tense != "past" or "was" in how)
+            negation = self.weighted({"not": 5, "no longer": 7 * bool(going),
+                                      "never": 2.5 * (not state and not timed and not flew)})
         if passive:
             negation = "not" if negation else ""
         elif "unwilled" not in how and tense != "future" and not (
                 timed or asked == "why") and self.chance(0.16):
-            modal = self.balanced(["want", "can", "must"][:3 - bool(tense == "past" or asked)])
-            negation = self.one_of(("not", "no longer")) if negation else ""
+            modal = self.balanced(["want", "can", "must"][:3 - (tense == "past") - bool(asked)])
+            negation = self.one_of(("not", "no longer")[:1 + (modal != "must")]) if negation else ""
         doing = not (modal or passive or tense == "future") and negation in ("", "not") and (
             name in ING.values()) and self.chance(
-                1 if timed else 0.9 if asked else 0.3 if tense == "present" else 0.25)
+                1 if timed or flew else 0.9 if asked else 0.3 if tense == "present" else 0.25)
         if not (modal or doing or passive or negation or asked or timed):
-            habit = "habit" in how and (tense != "past" or "was" in how)
-            if habit and self.chance(0.45):
-                adverb = self.balanced(["often", "always"])
+            habit = "habit" in how and (tense == "present" or tense == "past" and "was" in how)
+            if habit and self.chance(0.45):             # toujours beside what lasts is `still`
+                adverb = self.balanced(["often", "always"][:1 + ("to" in how or name == "speak")])
             elif "pace" in how and self.chance(0.35):
-                adverb = self.balanced(["quickly", "slowly"][:2 - (tense == "future")])
+                adverb = "quickly" if tense == "future" else self.balanced(["quickly", "slowly"])
         letters = ("O", "A") if passive else ("A", "O" * transitive(name))
         spec = Spec(letters[0], name, negation, modal, doing, letters[1], "T" * (name == "give"),
                     passive=passive, adverb=adverb, asked=asked)
@@ -1493,11 +1509,11 @@ class Storyteller:
         roles = self.bind([(spec, tense)], {}, share, {"A": who} if who else ())
         return roles and (spec, roles)
 
-    def single(self, tense, rich, asked="", who=None, timed=False, lasting=False):
+    def single(self, tense, rich, asked="", who=None, timed=False, lasting=()):
         """One clause by itself -> a pair, or None.
 
         who: the phrase of a subject that is asked for. timed: with yesterday, now, tomorrow.
-        lasting: in the present, only what lasts.
+        lasting: the tenses in which only what lasts is drawn.
         """
         role = who and Role(WHO)
         kind = "verb" if asked == "where" else self.weighted(
@@ -1507,9 +1523,11 @@ class Storyteller:
         if not drawn:
             return None
         spec, roles = drawn
-        if lasting and tense == "present" and not (
+        if tense in lasting and not (
                 spec.doing or spec.modal or spec.verb in STATES or spec.verb == "fear"):
             return None
+        if "present" in lasting and (spec.modal, tense) == ("can", "past"):
+            return None                                 # we think that he could: pourrait, rather
         pair = self.tell(spec, roles, tense, rich, who)
         time = TIME.get("doing" if spec.doing and tense == "present" else tense)
         if not timed or not time:
@@ -1536,7 +1554,9 @@ class Storyteller:
             return None
         if story.when:
             event, main = story.specs
-            soon, when = "soon" if tense == "future" else tense, small("when")
+            soon = "soon" if tense == "future" else tense
+            lasts = event.doing and not event.negation and not main.doing and tense == "past"
+            when = small("while" if lasts else "when")      # quand il dormait would be: whenever
             if reported or self.chance(0.45):
                 main = self.tell(main, roles, tense, rich, free=False)
                 return join(main, when, self.tell(event, roles, soon, rich / 2, free=False))
@@ -1558,16 +1578,21 @@ class Storyteller:
         phrase = self.name(role, rich / 2, "present", nested=True)
         self.subject = role
         if clauses > 1:
-            stories = self.one_of((STORY, LONG_STORY))
+            stories = self.one_of((STORY, [story for story in LONG_STORY if not any(
+                joint[:-1] == "because" for joint in story.joints[:-1])]))
             himself = {"A": role} if verb == "say" and self.chance(0.6) else ()
             pair = self.story(stories, rich, self.one_of(("past", "past", "future")), himself, True)
-        elif verb == "say" and self.chance(0.7):
+        elif self.chance(0.7 if verb == "say" else 0.2):
             tense = told = self.one_of(("past", "present"))
-            mood = self.one_of(MOODS + ("thirsty", "sly"))
+            mood = self.one_of([mood for mood in MOODS + ("thirsty", "sly")
+                                if mood not in self.cast])
             pair = self.tell(Spec("A", "be", adjective=mood), {"A": role}, tense, rich)
+        elif verb != "say" and self.chance(0.5):
+            told = "past"                       # he knew that she was singing: at the same time
+            pair = self.single(told, rich, lasting=(told,))
         else:
             tense = self.weighted({"past": 4, "present": 2, "future": 2})
-            pair = self.single(tense, rich, lasting=True)
+            pair = self.single(tense, rich, lasting=("present",))
         return pair and join(clause(phrase, verb, told), small("that"), pair)
 
     def question(self, rich):
@@ -1576,13 +1601,13 @@ class Storyteller:
         kind = self.weighted({"whether": 5, "who": 3, "why": 2, "where": 2, "where is": 1})
         if kind == "who":
             phrase = Phrase(*small("who"), "m", False, WHO.tags)
-            return self.single(tense, rich, who=phrase, lasting=True)
+            return self.single(tense, rich, who=phrase, lasting=("present",))
         if kind == "where is":
             role = self.cast_one(named(lambda noun: not noun.mass))
             phrase = self.name(role, rich, "present", definite=True)
             verb = leaf("are", "sont") if phrase.plural else leaf("is", "est")
             return join(small("where"), verb, (phrase.en, phrase.fr))
-        pair = self.single(tense, rich, kind, lasting=True)
+        pair = self.single(tense, rich, kind, lasting=("present",))
         return pair if kind == "whether" or not pair else join(small(kind), pair)
 
     def plan(self):

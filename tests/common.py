@@ -40,7 +40,7 @@ def accuracy(lesson, params, ids):
     right = total = 0
     for part in lesson.batches(ids, 100):
         source, target = lesson.pad([ids[i][0] for i in part]), lesson.pad([ids[i][1] for i in part])
-        memory, state = lesson.start(params, source)
+        memory, state = lesson.prepare(params, source)
         for now, following in zip(target[:-1], target[1:]):
             logits, state, _ = lesson.predict(params, memory, state, now)
             right += ((logits.argmax(axis=0) == following) & (following != 0)).sum()

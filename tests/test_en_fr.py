@@ -829,6 +829,45 @@ def test_what_moves_is_common(lines):
         assert sum(bool(re.search(pattern, line)) for line in french) > 0.02 * len(lines), name
 
 
+def test_what_a_speaker_would_not_say(lines):
+    """By example and by count: nothing that grammar allows and nobody says."""
+    french = [" ".join(fr) for _, fr, _ in lines]
+    nobody = {
+        "to this village: dans ce village": r"\b(all\w+|vais|vas|va|vont|ir\w+|\w*ven\w+|\w*vien\w+)"
+                                            r"( vite| lentement| souvent| toujours)? à ce(t|tte)? (?!\w+ (a|ont) )",
+        "il porte une couronne: he wears it": r"\bport\w+ (\w+ )?(\w+' |\w+ ){0,2}(chapeau|manteau|couronne|anneau|plume|clé)",
+        "il a volé: he stole": r"\b(a|ont|ai|as|avons)( jamais| pas| plus)? volé",
+        "quand il dormait, l'autre a pris: pendant que": r"^quand [^,]*\b(dorm|mange|chant)\w*(ais|ait|ions|aient)\b[^,]*,"
+                                                        r"[^,]*\b(a|ont|ai|as|avons) \w+é\b",
+        "ne veut plus le pain: du pain": r"\b(veu\w+|voul\w+) (pas|plus|jamais) (le|la|les|l'|un|une|de|du|ces?|cette) ",
+        "tu pouvais venir?: pourrais": r"est-ce que \w+( \w+)? pouv(ais|ait|ions|aient)",
+        "retourner au village, revenir du village": r"\breven\w+ (à|au|aux) |\brevien\w+ (à|au|aux) ",
+        "il dit qu'il a soif parce que ... et que: because, too": r"\b(dit|disent|pens\w+|sa[iv]\w+|dis) qu[e'].*"
+                                                                 r" parce qu.* (et|mais) qu",
+        "une seule personne, plusieurs maisons": r"\b(mes|tes) (\w+ )?(maisons|jardins|champs)\b",
+    }
+    for name, pattern in nobody.items():
+        assert not [line for line in french if re.search(pattern, line)][:3], name
+
+
+def test_what_was_over_and_what_went_on(lines):
+    """i knew that he was singing: imparfait; the bread that the ant had found: plus-que-parfait."""
+    seen = Counter()
+    for en, fr, links in lines:
+        for i, word in enumerate(en):
+            partners = {fr[j] for k, j in links if k == i}
+            if word in ("knew", "thought"):
+                seen[word] += 1
+                assert any(IMPARFAIT.fullmatch(form) for form in partners), fr
+            if word == "while":
+                seen[word] += 1
+                assert partners & {"que", "qu'"} and "pendant" in partners, fr
+            if word == "had" and en[i - 1] not in ("i", "you", "we", "he", "she", "they"):
+                seen["had"] += bool(partners & {"avait", "avaient", "était", "étaient"})
+    assert seen["knew"] > 200 and seen["thought"] > 200 and seen["while"] > 40, seen
+    assert seen["had"] > 400, seen
+
+
 # Known sentences, said by the generator's own functions
 
 @pytest.fixture(scope="module")

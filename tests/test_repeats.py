@@ -34,7 +34,7 @@ SHARED = [  # lessons, and the functions that have one text in all of them
 # What belongs to the model has a text in each lesson. In the translation lessons that is the encoder, too.
 OWN = dict.fromkeys(LANGUAGE, "init_params init_state step step_backward forward backward predict gradient_by_lag")
 OWN |= dict.fromkeys(CHAR, OWN["char_rnn"] + " draw")
-OWN |= dict.fromkeys(TRANSLATION, "init_params encode attend attend_backward forward backward start predict")
+OWN |= dict.fromkeys(TRANSLATION, "init_params encode attend attend_backward forward backward prepare predict")
 OWN |= {"luong": OWN["luong"] + """ step step_backward encode_direction encode_direction_backward readout
     check_gradients restore read_flags work"""}
 OWN |= {"seq2seq": OWN["seq2seq"] + " translate measure draw"}
@@ -160,7 +160,7 @@ def test_most_of_a_file_is_the_lesson(name):
 def test_a_lesson_has_the_public_names(name):
     names = """init_params step step_backward predict cross_entropy forward backward check_gradients clip_gradients Adam
         evaluate learn save restore load read_flags train work main BadInput"""
-    names += " pad batches start beam_search translate bleu" if name in TRANSLATION else " init_state sample windows"
+    names += " pad batches prepare beam_search translate bleu" if name in TRANSLATION else " init_state sample windows"
     assert set(names.split()) - set(TEXTS[name]) == set()
 
 

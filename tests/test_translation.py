@@ -94,7 +94,7 @@ def test_weights_are_shares_of_the_words_alone(model):
 def test_one_step_at_a_time_gives_the_loss_of_all_at_once(model):
     lesson, params = lesson_and_params(model)
     source, target = map(lesson.pad, (SOURCES, TARGETS))
-    memory, state = lesson.start(params, source)
+    memory, state = lesson.prepare(params, source)
     total = 0
     for now, following in zip(target[:-1], target[1:]):
         logits, state, weights = lesson.predict(params, memory, state, now)
@@ -125,7 +125,7 @@ def test_the_parameters_decide_the_dtype_of_everything(model, dtype):
     """Loss, states and gradients; a single float64 mask would make a training in float32 twice as slow."""
     lesson, params = lesson_and_params(model, dtype=dtype)
     source, target = lesson.pad(SOURCES), lesson.pad(TARGETS)
-    memory, state = lesson.start(params, source)
+    memory, state = lesson.prepare(params, source)
     found = [*(memory if isinstance(memory, tuple) else (memory,)), *state]
     logits, state, weights = lesson.predict(params, memory, state, target[0])
     found += [logits, *state] + ([] if weights is None else [weights])
@@ -155,7 +155,7 @@ def test_cross_entropy_overwrites_and_the_cache_is_used_up(model):
 # %% Beam search
 def log_p_after(lesson, params, source, ids):
     """The log p of every word after <bos> and these, read anew."""
-    memory, state = lesson.start(params, lesson.pad([source]))
+    memory, state = lesson.prepare(params, lesson.pad([source]))
     for word in [lesson.BOS, *ids]:
         logits, state, _ = lesson.predict(params, memory, state, np.array([word]))
     logits = logits[:, 0]

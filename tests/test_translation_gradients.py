@@ -66,7 +66,7 @@ GRU = [
     ("\n    dr = drh * h_prev", "\n    dr = drh * r"),
     ("da[2 * H:] @ rh.T", "da[2 * H:] @ h_prev.T"),
     ("dstates[t] + dh)", "dstates[t])"),
-    ("np.stack([dm * first, dm * ~first], axis=1)", "np.stack([dm, dm], axis=1)"),
+    ("np.stack([dlarger * first, dlarger * ~first], axis=1)", "np.stack([dlarger, dlarger], axis=1)"),
     ("dlogits *= shares", "dlogits /= p.shape[1]"),
     ("np.add.reduceat(rows[order], first, axis=0)", "rows[order][first]"),
     ('dvectors += params["Wx_dec"].T @ da', "pass"),
@@ -182,7 +182,7 @@ def test_the_other_orders_of_bahdanau_have_right_gradients_and_translate_as_they
     params = lesson.init_params(9, 7, 3, 4, np.random.default_rng(0), np.float64)
     params = {name: param + np.random.default_rng(1).normal(size=param.shape) for name, param in params.items()}
     source, target = lesson.pad([[4, 8, 4, 2]]), lesson.pad([[1, 5, 5, 6, 2]])
-    memory, state = lesson.start(params, source)
+    memory, state = lesson.prepare(params, source)
     nats = []
     for now, following in zip(target[:-1], target[1:]):
         logits, state, _ = lesson.predict(params, memory, state, now)
