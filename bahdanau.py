@@ -209,8 +209,8 @@ def encode_pairs(pairs, vocab, V_out):
 
 
 # The sentences of a batch have different lengths, but an array has only one. So the shorter ones
-# are filled up with <pad>. Section 2 keeps padding out of the state of the encoder and out of the
-# loss, so that a sentence is translated alone just as in a batch.
+# are filled up with <pad>. Section 2 keeps padding out of all that counts, so that a sentence is
+# translated alone just as in a batch.
 def pad(sentences):
     """Return sentences of ids as one array (longest, B), a column for each, <pad> at their ends."""
     ids = np.full((max(map(len, sentences)), len(sentences)), PAD, dtype=np.intp)
@@ -220,7 +220,7 @@ def pad(sentences):
 
 
 def batches(ids, size, rng=None):
-    """Return lists of places in ids, pairs of id tuples, at most `size` in each, of like length.
+    """Return lists of places in ids, a list of pairs, at most `size` in each, of like length.
     Padding is wasted work, so the pairs are shuffled, cut into blocks of 20 batches, and sorted by
     length within each block (as Bahdanau et al. did). Without rng all are sorted.
     """
@@ -251,17 +251,17 @@ def batches(ids, size, rng=None):
 #   f[j] = gru(Wh_fwd, Wx_fwd @ E[x[j]] + b_fwd, f[j-1])      j = 1 .. S, from f[0] = 0
 #   b[j] = gru(Wh_bwd, Wx_bwd @ E[x[j]] + b_bwd, b[j+1])      j = S .. 1, from b[S+1] = 0
 #   h[j] = [f[j]; b[j]],   key[j] = Ua @ h[j]                 annotations and keys, made once
-#   s[0] = tanh(Ws @ b[1]),   context[0] = 0
+#   s[0] = tanh(Ws @ b[1]),   context[0] = 0                  b[1] has read the whole source
 #   s[i] = gru(Wh_dec, Wx_dec @ E[y[i-1]] + Wc_dec @ context[i-1] + b_dec, s[i-1])      i = 1 .. T
-#   weights = softmax over j of va @ tanh(Wa @ s[i] + key[j])           Wa @ s[i] is the query
+#   weights = softmax over j of va @ tanh(query + key[j]),   query = Wa @ s[i]      additive: a sum
 #   context[i] = sum over j of weights[j] * h[j]
 #   wide = Oh @ s[i] + Oy @ E[y[i-1]] + Oc @ context[i] + bo
 #   p[i] = softmax(Wy @ max(wide[0::2], wide[1::2]) + by)     maxout
-#   loss = mean of -log p[i][y[i]] over all words of the translations, <eos> counted
+#   loss = mean of -log p[i][y[i]] over all words of the translations and <eos>; y[0] is <bos>
 #
 #   The paper is Bahdanau, Cho & Bengio 2015. With a context that is always the same, it says, this
 #   is an encoder-decoder as in seq2seq.py.
-#   Which state asks, and which is read out? Exact match and alignment error, means of three runs:
+#   Which state asks, and which is read out? Exact match, alignment error (best: 0), three runs:
 #       appendix A.2.2 prints s[i-1] for both; it has not read y[i-1]                 96.3 %, 0.178
 #       section 3.1 reads out s[i] (equation 4), and asks with s[i-1] (6)             96.1 %, 0.167
 #       the authors' program takes s[i] for both, as this file does                   97.9 %, 0.107
@@ -274,7 +274,7 @@ def batches(ids, size, rng=None):
 #   (Cho et al. print z the other way round: it keeps. That is the same function, with z renamed;
 #   their program and Bahdanau's have it as here. char_gru.py and word_gru.py tell more of GRUs.)
 #
-#   B sentences in a batch, one column for each    S, T  longest source and target, <eos> counted
+#   B sentences in a batch, one column for each    S, T  longest source x, target y, with <eos>
 #   V words, V_out of them in translations    D numbers in a vector    H units    M = H / 2
 #   N = T * B or S * B: the columns of all steps side by side, those of step 1 first
 #   E (V, D)    Wx_* (3H, D)   Wh_* (3H, H)   b_* (3H, 1)   Wc_dec (3H, 2H)   Ws, Wa (H, H)
@@ -341,9 +341,9 @@ def encode_direction(params, side, source, vectors):
     S, B = source.shape
     H = params["Wh_" + side].shape[1]
     a = params["Wx_" + side] @ vectors + params["b_" + side]            # of all steps at once
-    # The mask. At padding the state must not move, or a sentence would be summed up differently
-    # beside a longer one. With -inf before the sigmoid z is exactly 0, so h = h_prev. On the way
-    # back the gradient passes such a step as it is, and leaves nothing in the weights.
+    # The mask. At padding the state must not move, or what is made of a sentence would depend on
+    # the others in its batch. With -inf before the sigmoid z is exactly 0, so h = h_prev. Backward,
+    # the gradient passes such a step as it is, and leaves nothing in the parameters.
     a[H:2 * H] += np.where(source.ravel() == PAD, -np.inf, 0)
     h, states, caches = np.zeros((H, B), a.dtype), [], []
     for a_t in np.split(a, S, axis=1):
@@ -399,8 +399,8 @@ def attend(params, annotations, keys, mask, s):
     Return the context (2H, B), and a cache that begins with the weights (S, B).
     """
     u = np.tanh(keys + params["Wa"] @ s)                                # (S, H, B)
-    # Why -inf before the softmax, and not zero after it? Then padding has the weight 0, and the
-    # weights of the words add up to 1. Set to zero afterwards, they would not any more.
+    # Why -inf before the softmax, and not zero after it? With -inf padding gets the weight 0, and
+    # the words' weights add up to 1. With zeros put in afterwards they would add up to less.
     e = (params["va"] @ u)[:, 0] + mask                                 # (S, B)
     exps = np.exp(e - e.max(axis=0))
     weights = exps / exps.sum(axis=0)
@@ -411,7 +411,7 @@ def forward(params, source, target):
     """Read the source ids (S, B), each ending in <eos>, and the target ids (T + 1, B), framed by
     <bos> and <eos>. Return the mean loss in nats per target word, and a cache for backward.
     """
-    T, B = len(target) - 1, target.shape[1]
+    T = len(target) - 1
     annotations, keys, mask, s, encoded = encode(params, source)
     # Teacher forcing: the decoder reads the true word before, not the one it would have said. So
     # all its inputs but the contexts are known, and their products are made at once.
@@ -461,10 +461,10 @@ def predict(params, memory, state, words):
 #
 #   s[i]           in the readout, in the attention, and in step i + 1
 #   context[i]     in the readout, and in step i + 1
-#   h[j], key[j]   at every step i; b[1], a half of h[1], in s[0] too
+#   h[j], key[j]   at every step i; h[j] in key[j], too, its halves in f[j+1], b[j-1]; b[1] in s[0]
 #   E              in both encoders, in the decoder, and in the readout (Oy)
 #
-#   dcontext[i] = Oc.T @ dwide[i] + Wc_dec.T @ da[i+1]
+#   dcontext[i] = Oc.T @ dwide[i] + Wc_dec.T @ da[i+1]         a: what gru gets; da[T+1] = 0
 #   ds[i]       = Oh.T @ dwide[i] + Wa.T @ dq[i] + what step i + 1 gives back
 #
 # So step i + 1 is undone first, then the attention of step i, then step i. The attention, from its
@@ -483,9 +483,9 @@ def predict(params, memory, state, words):
 #
 # Sums with += run over the steps i, for va, Wa, h and key are the same at all of them, but the last
 # row is done once, after the loop; sum_j runs over the source. In the code dh[j] is dannotations,
-# and dpre of one step is its dkeys. At padding weights[j] = 0, so de[j] is 0 there. The softmax:
-# weights[j] changes with e[j] by weights[j] (1 - weights[j]) and with another e[k] by -weights[j]
-# weights[k]; summed up, de[j] is 0 where dweights[j] is just the mean: the difference counts.
+# and dpre of one step is its dkeys. At padding weights[j] = 0, so de[j] is 0 there. The softmax: as
+# e[j] grows, weights[j] changes by weights[j] (1 - weights[j]), any other weights[k] by -weights[k]
+# weights[j]; each times its dweights, and added up, that is de[j]: 0 where dweights[j] is the mean.
 #
 # For one step of the GRU. The table begins with what forward does last: read the forward column
 # from the bottom up, the backward column from the top down.
@@ -601,7 +601,7 @@ def backward(params, cache):
     ds, da, ds_next, dcontext_next = np.split(ds, T, axis=1), [None] * T, 0, 0
     dva = dWa = dkeys = dannotations = 0
     for t in reversed(range(T)):
-        # forward: the context was used by the readout at t, and by the step to t + 1
+        # forward: contexts[t + 1] was used by its own readout, and by the step after it
         dcontext = dcontexts[t] + dcontext_next
         (dva_t, dWa_t), ds_look, dkeys_t, dannotations_t = attend_backward(
             params, annotations, looks[t], dcontext)
@@ -619,11 +619,11 @@ def backward(params, cache):
     grads["Ua"] = np.tensordot(dkeys, annotations, ([0, 2], [0, 2]))
     dannotations += params["Ua"].T @ dkeys
     # forward: s0 = tanh(Ws @ b[1])
-    dpre = ds_next * (1 - s0 * s0)
-    grads["Ws"] = dpre @ b1.T
+    dpre_s0 = ds_next * (1 - s0 * s0)
+    grads["Ws"] = dpre_s0 @ b1.T
     # forward: annotations = [fwd; bwd]. The backward GRU has read the source from its end.
     dfwd, dbwd = dannotations[:, :H], dannotations[::-1, H:]
-    dbwd[-1] += params["Ws"].T @ dpre
+    dbwd[-1] += params["Ws"].T @ dpre_s0
     v_fwd, v_bwd = source_vectors
     more_fwd, dsource = encode_direction_backward(params, "fwd", v_fwd, fwd_caches, dfwd)
     more_bwd, dback = encode_direction_backward(params, "bwd", v_bwd, bwd_caches, dbwd)
@@ -635,7 +635,7 @@ def backward(params, cache):
 
 # %% 4. Gradient check
 # Move one number a little, up and down, and run forward both times: the difference of the two
-# losses, divided by the distance, must be its gradient. If a check fails although backward is
+# losses, divided by 2 * distance, must be its gradient. If a check fails although backward is
 # right, the usual cause is float32, too small a move, or a tie: where the two of a maxout pair are
 # equal there is no derivative. The three sentences have different lengths, and words that repeat.
 def check_gradients(entries=6, distance=1e-5):
@@ -654,7 +654,7 @@ def check_gradients(entries=6, distance=1e-5):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):     # the old one last
+            for array[place] in (value - distance, value + distance, value):     # put back at last
                 losses.append(forward(params, *batch)[0])
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
@@ -668,7 +668,7 @@ def check_gradients(entries=6, distance=1e-5):
 # about lr or less, seldom more. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from
 # batch to batch, and small where it changes it: so the steady entries make whole steps, and the
 # noisy ones wait until it is clear where to go. The sparse gradient of E moves the rows that
-# occurred, and nothing else; each row counts its own steps, so that a word that first occurs late
+# occurred, and nothing else; each row counts its own updates, so that a word that first occurs late
 # begins like all others. Clipping scales all gradients by one factor where their norm is too large
 # (word_rnn.py has more).
 class Adam:
@@ -681,7 +681,7 @@ class Adam:
         self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
         self.m = {name: np.zeros_like(param) for name, param in params.items()}
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): steps made by each row of E
+        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): updates of each row of E
 
     def update(self, params, grads, lr):
         """Move the params, in place, once, with the learning rate lr."""
@@ -741,13 +741,13 @@ def beam_search(params, source, beam, limit):
         logits -= logits.max(axis=0)
         log_p = (logits - np.log(np.exp(logits).sum(axis=0))).T         # (B * beam, V_out)
         log_p[:, [PAD, BOS]] = -np.inf
-        V = log_p.shape[1]
-        scores = (total.reshape(-1, 1) + log_p).reshape(B, beam * V)
+        V_out = log_p.shape[1]
+        scores = (total.reshape(-1, 1) + log_p).reshape(B, beam * V_out)
         top = np.argsort(-scores, axis=1, kind="stable")[:, :beam]
         total = np.take_along_axis(scores, top, axis=1)
         total[np.arange(beam) >= (beam - finished)[:, None]] = -np.inf  # places given up
-        parents = (top // V + beam * np.arange(B)[:, None]).ravel()
-        words = np.concatenate([words[parents], top.reshape(-1, 1) % V], axis=1)
+        parents = (top // V_out + beam * np.arange(B)[:, None]).ravel()
+        words = np.concatenate([words[parents], top.reshape(-1, 1) % V_out], axis=1)
         state = tuple(array[:, parents] for array in state)
         if attention is not None:
             looked = [[*looked[row], new] for row, new in zip(parents, attention.T[parents])]
@@ -865,7 +865,7 @@ def measure(params, vocab, pairs, beam, size, limit=1000):
     found = translate_ids(params, [source for source, _ in ids], beam, size)
     words = [tuple(spell(ids, vocab, source, attention))
              for (ids, _, attention), source in zip(found, references)]
-    if limit > 100 and "<unk>" in {vocab[i] for ids, _, _ in found for i in ids}:   # not on the way
+    if limit > 100 and "<unk>" in {vocab[i] for ids, _, _ in found for i in ids}:   # at the end
         plain = [tuple(vocab[i] for i in ids if i != EOS) for ids, _, _ in found]
         print(f"with <unk> as it is: BLEU {bleu(plain, list(references.values())):.2f}")
     rows = list(zip(references, words, references.values()))
@@ -894,7 +894,7 @@ def learn(run, pairs, held_out):
     settings, params = run["settings"], run["params"]
     size = min(settings["batch"], len(pairs))
     adam = Adam(params)
-    adam.m, adam.v, adam.rows_t, adam.t = *map(run.get, ("m", "v", "rows_t")), len(run["losses"])
+    adam.m, adam.v, adam.rows_t, adam.t = run["m"], run["v"], run["rows_t"], len(run["losses"])
     ids, valid = (encode_pairs(part, run["vocab"], len(params["Wy"])) for part in (pairs, held_out))
     epoch, per_epoch = None, -(-len(ids) // size)           # divided, and rounded up
     for done in range(len(run["losses"]), settings["steps"]):

@@ -20,7 +20,7 @@ The first command ends with lines like these:
 
 Same as char_lstm.py: data, sigmoid, loss, gradient check, optimizer, sampling and learning.
 New here: the parameters, step and step_backward; the state is h alone, and section 8 looks for
-units of h; Wh has two inputs, h[t-1] and r * h[t-1], and so its gradient has two halves.
+units of h; Wh has two inputs, h[t-1] and r * h[t-1], and so its gradient has two parts.
 
 Letters
     x[t]  the characters read at time t, as ids (B,)    h[t]  the hidden state after them (H, B)
@@ -81,7 +81,7 @@ def encode(text, vocab):
 def read_data(data, valid, vocab=None):
     """Return the vocabulary, the training ids (N,) and the held-out ids, from files of these names.
     Without `valid` the last tenth of the data is held out. Of a long held-out text the first
-    100,000 characters are scored. Characters that a given vocab lacks are left out.
+    100,000 characters are scored. Characters that the vocabulary lacks are left out.
     """
     text = read_text(data or FILE.parent / "data" / "fables.txt")
     cut = len(text) if valid else len(text) * 9 // 10
@@ -128,8 +128,8 @@ def windows(ids, batch, seq_len):
 #
 # It is one function with z renamed: sigmoid(-a) = 1 - sigmoid(a), so negate the weights and bias of
 # z. Not so PyTorch's nn.GRU: it mixes as Cho does, but resets after the product. Its n has
-# r * (Wh[n] @ h_prev + bn), where Cho and this file have Wh[n] @ (r * h_prev). That is quicker, one
-# product for all of Wh, but another function; word_gru.py is the lesson on it.
+# r * (Wh[n] @ h_prev + a bias), where Cho and this file have Wh[n] @ (r * h_prev). Its way is
+# quicker, one product for all of Wh, but another function; word_gru.py is the lesson on it.
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), elementwise. Written with tanh it cannot overflow."""
     return 0.5 * np.tanh(0.5 * x) + 0.5
@@ -156,11 +156,11 @@ def init_state(H, B, dtype=np.float32):
 def step(params, x, h_prev):
     """Read one character per stream, ids x (B,), in the state h_prev (H, B).
 
-    Return the new h, and a cache for step_backward. The gates are numbers for every unit. The
-    candidate n needs r before its product, so there are two products with Wh, one after the other.
+    Return the new h, and a cache for step_backward. Each gate holds a number for every unit. The
+    content n needs r before its product, so there are two products with Wh, one after the other.
     """
     Wh, (H, B) = params["Wh"], h_prev.shape
-    a = np.take(params["Wx"], x, axis=1) + params["b"]
+    a = np.take(params["Wx"], x, axis=1) + params["b"]      # a, but for what Wh adds to it
     r, z = sigmoid(a[:2 * H] + Wh[:2 * H] @ h_prev).reshape(2, H, B)
     rh = r * h_prev
     n = np.tanh(a[2 * H:] + Wh[2 * H:] @ rh)
@@ -201,7 +201,7 @@ def forward(params, inputs, targets, state):
         caches.append(cache)
     # Only the state must wait for the step before. The predictions need not: with the columns of
     # all T steps side by side, one product makes the logits of all T * B characters.
-    hidden = np.concatenate(h[1:], axis=1)      # (H, T * B)
+    hidden = np.concatenate(h[1:], axis=1)      # (H, T * B), in the order of targets.ravel()
     nats, p = cross_entropy(params["Wy"] @ hidden + params["by"], targets.ravel())
     return nats.mean(), state, (inputs, targets, h, caches, hidden, p)
 
@@ -229,8 +229,8 @@ def forward(params, inputs, targets, state):
 #
 # Over the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and:
 #   dh[t] = Wy.T @ dlogits[t] + dh_prev[t+1]             dWy = sum over t of dlogits[t] @ h[t].T
-#   dWh[rz] = sum over t of da[rz][t] @ h[t-1].T         dWx = sum over t of da[t] @ onehot(x[t]).T
-#   dWh[n]  = sum over t of da[n][t] @ rh[t].T           db, dby = sums of da[t], dlogits[t]
+#   dWh[rz] = sum over t of da_rz[t] @ h[t-1].T          dWx = sum over t of da[t] @ onehot(x[t]).T
+#   dWh[n]  = sum over t of da_n[t] @ rh[t].T            db, dby = sums of da[t], dlogits[t]
 #
 # h_prev is used four times, in the mixture, in rh and in both gates, so its gradient is a sum of
 # four. The mixture passes it on times z, which the network sets itself: where z is 0.99, 37 % is
@@ -269,7 +269,7 @@ def backward(params, cache):
     dlogits /= T * B
     # forward: logits = Wy @ hidden + by
     grads = {"Wy": dlogits @ hidden.T, "by": dlogits.sum(axis=1, keepdims=True)}
-    dhidden = np.split(params["Wy"].T @ dlogits, T, axis=1)     # T arrays (H, B), one for each step
+    dhidden = np.split(params["Wy"].T @ dlogits, T, axis=1)     # T arrays: [t] is of h[t + 1]
     da, dh_next = [None] * T, 0
     for t in reversed(range(T)):
         # forward: h[t + 1] was used by its own loss, and by the step after it
@@ -309,7 +309,7 @@ def gradient_by_lag(params, ids, lags=200):
 
 # %% 4. Gradient check
 # Is all of this right? Move one number a little, up and down, and run forward both times: the
-# difference of the two losses, divided by the distance, must be its gradient. If a check fails
+# difference of the two losses, divided by 2 * distance, must be its gradient. If a check fails
 # although backward is right, the usual cause is float32, or too small a move.
 def check_gradients(entries=40, distance=1e-5):
     """Compare backward with such differences on a toy network; print and return the largest error,

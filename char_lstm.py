@@ -84,7 +84,7 @@ def encode(text, vocab):
 def read_data(data, valid, vocab=None):
     """Return the vocabulary, the training ids (N,) and the held-out ids, from files of these names.
     Without `valid` the last tenth of the data is held out. Of a long held-out text the first
-    100,000 characters are scored. Characters that a given vocab lacks are left out.
+    100,000 characters are scored. Characters that the vocabulary lacks are left out.
     """
     text = read_text(data or FILE.parent / "data" / "fables.txt")
     cut = len(text) if valid else len(text) * 9 // 10
@@ -199,7 +199,7 @@ def forward(params, inputs, targets, state):
         caches.append(cache)
     # Only the state must wait for the step before. The predictions need not: with the columns of
     # all T steps side by side, one product makes the logits of all T * B characters.
-    hidden = np.concatenate(h[1:], axis=1)      # (H, T * B)
+    hidden = np.concatenate(h[1:], axis=1)      # (H, T * B), in the order of targets.ravel()
     nats, p = cross_entropy(params["Wy"] @ hidden + params["by"], targets.ravel())
     return nats.mean(), state, (inputs, targets, h, caches, hidden, p)
 
@@ -270,7 +270,7 @@ def backward(params, cache):
     dlogits /= T * B
     # forward: logits = Wy @ hidden + by
     grads = {"Wy": dlogits @ hidden.T, "by": dlogits.sum(axis=1, keepdims=True)}
-    dhidden = np.split(params["Wy"].T @ dlogits, T, axis=1)     # T arrays (H, B), one for each step
+    dhidden = np.split(params["Wy"].T @ dlogits, T, axis=1)     # T arrays: [t] is of h[t + 1]
     da, dh_next, dc_next = [None] * T, 0, 0
     for t in reversed(range(T)):
         # forward: h[t + 1] was used by its own loss, and by the step after it
@@ -310,7 +310,7 @@ def gradient_by_lag(params, ids, lags=200):
 
 # %% 4. Gradient check
 # Is all of this right? Move one number a little, up and down, and run forward both times: the
-# difference of the two losses, divided by the distance, must be its gradient. If a check fails
+# difference of the two losses, divided by 2 * distance, must be its gradient. If a check fails
 # although backward is right, the usual cause is float32, or too small a move.
 def check_gradients(entries=40, distance=1e-5):
     """Compare backward with such differences on a toy network; print and return the largest error,

@@ -78,7 +78,7 @@ def encode(text, vocab):
 def read_data(data, valid, vocab=None):
     """Return the vocabulary, the training ids (N,) and the held-out ids, from files of these names.
     Without `valid` the last tenth of the data is held out. Of a long held-out text the first
-    100,000 characters are scored. Characters that a given vocab lacks are left out.
+    100,000 characters are scored. Characters that the vocabulary lacks are left out.
     """
     text = read_text(data or FILE.parent / "data" / "fables.txt")
     cut = len(text) if valid else len(text) * 9 // 10
@@ -106,7 +106,7 @@ def read_data(data, valid, vocab=None):
 #     targets stream 0   h e . c    r o w .    f l e w        always the next character
 #             stream 1   . t o .    t h e .    w o o d
 #
-# A column goes on exactly where it stopped in the window before, so the hidden state can be carried
+# A stream goes on exactly where it stopped in the window before, so the hidden state can be carried
 # over: it may still hold what was read many windows ago. This is called stateful training. With
 # windows picked at random, the state would belong to some other place in the text.
 def windows(ids, batch, seq_len):
@@ -130,7 +130,7 @@ def init_params(V, H, rng, dtype=np.float32):
     """Return random weights and zero biases for V characters and H hidden units, as a dict.
 
     Wh and Wy add up H products. With weights of variance 1 / H the sum is about as large as one h,
-    whatever H is: the signal neither fades nor blows up. Wx adds only one, so its variance is 1.
+    whatever H is; only tanh makes it smaller. Wx adds only one, so its variance is 1.
     """
     params = {"Wx": rng.normal(0, 1, (H, V)), "Wh": rng.normal(0, H**-0.5, (H, H)),
               "Wy": rng.normal(0, H**-0.5, (V, H)), "b": np.zeros((H, 1)), "by": np.zeros((V, 1))}
@@ -187,7 +187,7 @@ def forward(params, inputs, targets, state):
         h.append(step(params, x, h[-1]))
     # Only the state must wait for the step before. The predictions need not: with the columns of
     # all T steps side by side, one product makes the logits of all T * B characters.
-    hidden = np.concatenate(h[1:], axis=1)      # (H, T * B)
+    hidden = np.concatenate(h[1:], axis=1)      # (H, T * B), in the order of targets.ravel()
     nats, p = cross_entropy(params["Wy"] @ hidden + params["by"], targets.ravel())
     return nats.mean(), h[-1], (inputs, targets, h, hidden, p)
 
@@ -207,7 +207,7 @@ def forward(params, inputs, targets, state):
 #
 #   Y = W @ X         dW = dY @ X.T, and dX = W.T @ dY. For Y[i,n] is the sum over j of
 #                     W[i,j] * X[j,n]: so W[i,j] has the factor X[j,n] in every column n, and
-#                     X[j,n] has the factor W[i,j] in every row i. Each gradient is that sum.
+#                     X[j,n] has the factor W[i,j] in every row i. Sum these factors, times dY.
 #   Y = A + b         dA = dY, and db is dY summed over the columns that b was added to
 #   Y = tanh(A)       dA = dY * (1 - Y^2), since the derivative of tanh is 1 - tanh^2
 #   X is used twice   dX is the sum of what comes back from both uses
@@ -226,7 +226,7 @@ def forward(params, inputs, targets, state):
 #   dWx        = sum over t of da[t] @ onehot(x[t]).T   dby = sum of dlogits[t], likewise
 #   dWy        = sum over t of dlogits[t] @ h[t].T
 #
-# At the end of the window nothing follows, so da[T+1] is 0. At its beginning stands h[0], which was
+# What follows the window is left out: da[T+1] is 0. And at its beginning stands h[0], which was
 # carried in. The window before made it, but to send the gradient there we would have to unroll the
 # whole text for every update. So we stop: the state is carried on, the gradient is cut. This is
 # truncated back-propagation through time; in libraries the cut is called detach. The network may
@@ -256,7 +256,7 @@ def backward(params, cache):
     dlogits /= T * B
     # forward: logits = Wy @ hidden + by
     grads = {"Wy": dlogits @ hidden.T, "by": dlogits.sum(axis=1, keepdims=True)}
-    dhidden = np.split(params["Wy"].T @ dlogits, T, axis=1)     # T arrays (H, B), one for each step
+    dhidden = np.split(params["Wy"].T @ dlogits, T, axis=1)     # T arrays: [t] is of h[t + 1]
     da, dh_next = [None] * T, 0
     for t in reversed(range(T)):
         # forward: h[t + 1] was used by its own loss, and by the step after it
@@ -281,7 +281,7 @@ def backward(params, cache):
 #   dh[2] = Wy.T @ dlogits[2] = -0.191                         from its own loss only
 #   da[2] = -0.191 * (1 - 0.480^2) = -0.147
 #   dh[1] = 0.341 + 2 * -0.147 = 0.047                         from its own loss, and from step 2
-#   da[1] = 0.047 * (1 - 0.762^2) = 0.020
+#   da[1] = 0.047 * (1 - 0.762^2) = 0.020                      also dWx of a: only step 1 reads it
 #   dWh = da[1] * h[0] + da[2] * h[1] = 0 + -0.147 * 0.762 = -0.112
 def worked_example():
     """Compute the example above; the assert, which the tests run, holds its figures."""
@@ -296,12 +296,12 @@ def worked_example():
 
 # How far back does the gradient reach? Take the loss L[t] of one prediction, and walk back: the
 # norm of dL[t] / dh[t-k] says how much a small change of the state k characters ago would change
-# that loss. Where it is near 0, nothing that lies k back can be learned. M stretches a vector in a
-# random direction, in root mean square, by sqrt((sum of the squares of all entries of M) / H). To
-# the next M the direction of the gradient is as good as random, so the product of these roots
-# follows what we measure. The product of the largest singular values, the most that each M can
-# stretch, is a bound, true and useless: it rises while the gradient falls, for no vector stays in
-# the direction that is stretched most.
+# that loss. Where it is near 0, nothing that lies k back can be learned. How much does M stretch? A
+# vector in a random direction by sqrt((sum of the squares of all entries of M) / H), in root mean
+# square. To the next M the direction of the gradient is as good as random, so the product of these
+# stretches follows what we measure. The most that M can stretch is its largest singular value. The
+# product of those is a bound, true and useless: it rises while the gradient falls, for no vector
+# stays in the direction that is stretched most.
 def gradient_by_lag(params, ids, lags=200):
     """Return two arrays (lags, places), k from 0: the norms, and the products of mean stretches.
 
@@ -326,7 +326,7 @@ def gradient_by_lag(params, ids, lags=200):
 # %% 4. Gradient check
 # Is all of this right? We can find out without any derivation. Make one number a little larger, and
 # run forward; make it a little smaller, and run forward again. The difference of the two losses,
-# divided by the distance, must be its gradient. Two runs for each number are far too slow to learn
+# divided by 2 * distance, must be its gradient. Two runs for each number are far too slow to learn
 # with, but they find nearly every mistake in backward. (If a check fails although backward is
 # right, the usual cause is float32, or too small a move: then rounding hides the difference.)
 def check_gradients(entries=40, distance=1e-5):

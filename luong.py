@@ -207,8 +207,8 @@ def encode_pairs(pairs, vocab, V_out):
 
 
 # The sentences of a batch have different lengths, but an array has only one. So the shorter ones
-# are filled up with <pad>. Section 2 keeps padding out of the state of the encoder and out of the
-# loss, so that a sentence is translated alone just as in a batch.
+# are filled up with <pad>. Section 2 keeps padding out of all that counts, so that a sentence is
+# translated alone just as in a batch.
 def pad(sentences):
     """Return sentences of ids as one array (longest, B), a column for each, <pad> at their ends."""
     ids = np.full((max(map(len, sentences)), len(sentences)), PAD, dtype=np.intp)
@@ -218,7 +218,7 @@ def pad(sentences):
 
 
 def batches(ids, size, rng=None):
-    """Return lists of places in ids, pairs of id tuples, at most `size` in each, of like length.
+    """Return lists of places in ids, a list of pairs, at most `size` in each, of like length.
     Padding is wasted work, so the pairs are shuffled, cut into blocks of 20 batches, and sorted by
     length within each block (as Bahdanau et al. did). Without rng all are sorted.
     """
@@ -243,18 +243,18 @@ def batches(ids, size, rng=None):
 #
 #   attention  every s[t] is scored against every h[j]: a table (T, S), all of it at once
 #              context[t] = sum over j of weights[t, j] * h[j]
-#   readout    vector[t] = tanh(Wc @ [context[t]; s[t]]),   p[t] = softmax(Wy @ vector[t])
+#   readout    mixed[t] = tanh(Wc @ [context[t]; s[t]]),   p[t] = softmax(Wy @ mixed[t])
 #
 #   h[j], c[j]  = lstm(Wh_enc, Wx_enc @ E[x[j]] + b_enc, h[j+1], c[j+1])      j = S .. 1, from 0
 #   s[t], c'[t] = lstm(Wh_dec, Wx_dec @ E[y[t-1]] + b_dec, s[t-1], c'[t-1])   from h[1], c[1] on
 #   weights[t]  = softmax over j of score(s[t], h[j])
-#   score:  dot  s . h      general  s . (Wa @ h)      concat  va . tanh(Wa_s @ s + Wa_h @ h)
-#   loss = mean of -log p[t][y[t]] over all words of the translations, <eos> counted
+#   score:  dot  s.h    general  s.(Wa @ h) = (Wa.T @ s).h    concat  va.tanh(Wa_s @ s + Wa_h @ h)
+#   loss = mean of -log p[t][y[t]] over all words of the translations and <eos>; y[0] is <bos>
 #
-#   lstm(Wh, a, h, c):   a = a + Wh @ h,   i, f, o = sigmoid(a[:3H]),   g = tanh(a[3H:])
-#                        and the new c is f * c + i * g, the new h is o * tanh(c): see char_lstm.py
+#   lstm(Wh, a, h, c):   a = a + Wh @ h,   input, forget, output gate i, f, o = sigmoid(a[:3H]),
+#                        new content g = tanh(a[3H:]); new c = f * c + i * g, new h = o * tanh(c)
 #
-#   B sentences in a batch, one column for each    S, T  longest source and target, <eos> counted
+#   B sentences in a batch, one column for each    S, T  longest source x, target y, with <eos>
 #   V words, V_out of them in translations    D numbers in a vector    H units
 #   N = T * B or S * B: the columns of all steps side by side, those of step 1 first
 #   E (V, D)    Wx_* (4H, D)   Wh_* (4H, H)   b_* (4H, 1)   Wc (H, 2H)   Wy (V_out, H)
@@ -359,7 +359,7 @@ def attend(params, annotations, mask, s):
     belongs to two words of the same sentence, so the products are made sentence by sentence.
     """
     B, h = len(mask), by_sentence(annotations, len(mask))               # (B, S, H)
-    if "va" in params:                                                  # concat
+    if "va" in params:                                                  # concat, as bahdanau.py
         Wa_s, Wa_h = np.hsplit(params["Wa"], 2)
         q, k = by_sentence(Wa_s @ s, B), by_sentence(Wa_h @ annotations, B)
         u = np.tanh(q[:, :, None] + k[:, None])                         # (B, T, S, H)
@@ -367,18 +367,18 @@ def attend(params, annotations, mask, s):
     else:                                                               # general, or dot
         q, u = by_sentence(params["Wa"].T @ s if "Wa" in params else s, B), None    # (B, T, H)
         e = q @ h.transpose(0, 2, 1)
-    # Why -inf before the softmax, and not zero after it? Then padding has the weight 0, and the
-    # weights of the words add up to 1. Set to zero afterwards, they would not any more.
+    # Why -inf before the softmax, and not zero after it? With -inf padding gets the weight 0, and
+    # the words' weights add up to 1. With zeros put in afterwards they would add up to less.
     e = e + mask                                                        # (B, T, S)
     exps = np.exp(e - e.max(axis=2, keepdims=True))
     weights = exps / exps.sum(axis=2, keepdims=True)
     return by_step(weights @ h), (weights, q, u, h, s)
 
 
-def readout(params, pair):
+def readout(params, both):
     """Take [context; s] (2H, N); return logits (V_out, N) and attentional vectors (H, N)."""
-    vector = np.tanh(params["Wc"] @ pair)
-    return params["Wy"] @ vector, vector
+    mixed = np.tanh(params["Wc"] @ both)
+    return params["Wy"] @ mixed, mixed
 
 
 def forward(params, source, target):
@@ -390,12 +390,12 @@ def forward(params, source, target):
     s, _, decoded = encode_direction(params, "dec", target[:-1], state)
     # The loop over time is done. Attention, readout and loss follow for all steps at once.
     context, look = attend(params, annotations, mask, s)
-    pair = np.concatenate([context, s])
-    logits, vector = readout(params, pair)
+    both = np.concatenate([context, s])
+    logits, mixed = readout(params, both)
     real = target[1:].ravel() != PAD
     shares = real / real.sum(dtype=s.dtype)         # of each word in the mean
     nats, p = cross_entropy(logits, target[1:].ravel())
-    return nats @ shares, (source, target, annotations, encoded, decoded, look, pair, vector, p,
+    return nats @ shares, (source, target, annotations, encoded, decoded, look, both, mixed, p,
                             shares)
 
 
@@ -423,8 +423,8 @@ def predict(params, memory, state, words):
 #   h[j]       in all contexts, in all scores, and in the step to h[j-1]; h[1], c[1] in the decoder
 #   E          in the encoder, and in the decoder
 #
-#   vector[t] = tanh(Wc @ pair[t])                dpre = Wy.T @ dlogits[t] * (1 - vector[t]^2)
-#   pair[t]   = [context[t]; s[t]]                [dcontext[t]; ds[t]] = Wc.T @ dpre
+#   mixed[t] = tanh(mix[t])                       dmix[t] = Wy.T @ dlogits[t] * (1 - mixed[t]^2)
+#   mix[t]   = Wc @ [context[t]; s[t]]            [dcontext[t]; ds[t]] = Wc.T @ dmix[t]
 #
 # The attention, from its last line to its first, for word t of a translation, j of its source:
 #
@@ -504,7 +504,7 @@ def attend_backward(params, annotations, look, dcontext):
     de = weights * (dweights - (weights * dweights).sum(axis=2, keepdims=True))     # (B, T, S)
     if "va" in params:
         # forward: e = u @ va
-        dva = np.tensordot(de, u, 3)[None]
+        dva = np.tensordot(de, u, 3)[None]          # summed over B, T and S
         # forward: u = tanh(q + k), q the same for all j, k for all t
         dpre = de[..., None] * params["va"][0] * (1 - u * u)            # (B, T, S, H)
         dq, dk = by_step(dpre.sum(axis=2)), by_step(dpre.sum(axis=1))
@@ -527,15 +527,15 @@ def sum_rows(ids, rows):
 
 def backward(params, cache):
     """Return the gradients of the loss, a dict; that of E as (ids, rows). It uses up the cache."""
-    source, target, annotations, encoded, decoded, look, pair, vector, p, shares = cache
+    source, target, annotations, encoded, decoded, look, both, mixed, p, shares = cache
     # forward: loss = the sum of shares * -log p[target]
     dlogits = p                                     # made in the place of p
     dlogits[target[1:].ravel(), np.arange(p.shape[1])] -= 1
     dlogits *= shares
-    # forward: logits = Wy @ vector, vector = tanh(Wc @ pair), pair = [context; s]
-    dpre = (params["Wy"].T @ dlogits) * (1 - vector * vector)
-    grads = {"Wy": dlogits @ vector.T, "Wc": dpre @ pair.T}
-    dcontext, ds = np.split(params["Wc"].T @ dpre, 2)
+    # forward: logits = Wy @ mixed, mixed = tanh(mix), mix = Wc @ both, both = [context; s]
+    dmix = (params["Wy"].T @ dlogits) * (1 - mixed * mixed)
+    grads = {"Wy": dlogits @ mixed.T, "Wc": dmix @ both.T}
+    dcontext, ds = np.split(params["Wc"].T @ dmix, 2)
     more, ds_look, dannotations = attend_backward(params, annotations, look, dcontext)
     # forward: the decoder began with the encoder's last state. Nothing follows its own last one.
     more_dec, dvectors, dstate = encode_direction_backward(params, "dec", decoded, ds + ds_look,
@@ -550,7 +550,7 @@ def backward(params, cache):
 
 # %% 4. Gradient check
 # Move one number a little, up and down, and run forward both times: the difference of the two
-# losses, divided by the distance, must be its gradient. If a check fails although backward is
+# losses, divided by 2 * distance, must be its gradient. If a check fails although backward is
 # right, the usual cause is float32, or too small a move. The three sentences have different
 # lengths, and words that repeat.
 def check_gradients(entries=6, distance=1e-5, score="general"):
@@ -569,7 +569,7 @@ def check_gradients(entries=6, distance=1e-5, score="general"):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):     # the old one last
+            for array[place] in (value - distance, value + distance, value):     # put back at last
                 losses.append(forward(params, *batch)[0])
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
@@ -583,7 +583,7 @@ def check_gradients(entries=6, distance=1e-5, score="general"):
 # about lr or less, seldom more. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from
 # batch to batch, and small where it changes it: so the steady entries make whole steps, and the
 # noisy ones wait until it is clear where to go. The sparse gradient of E moves the rows that
-# occurred, and nothing else; each row counts its own steps, so that a word that first occurs late
+# occurred, and nothing else; each row counts its own updates, so that a word that first occurs late
 # begins like all others. Clipping scales all gradients by one factor where their norm is too large
 # (word_rnn.py has more).
 class Adam:
@@ -596,7 +596,7 @@ class Adam:
         self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
         self.m = {name: np.zeros_like(param) for name, param in params.items()}
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): steps made by each row of E
+        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): updates of each row of E
 
     def update(self, params, grads, lr):
         """Move the params, in place, once, with the learning rate lr."""
@@ -656,13 +656,13 @@ def beam_search(params, source, beam, limit):
         logits -= logits.max(axis=0)
         log_p = (logits - np.log(np.exp(logits).sum(axis=0))).T         # (B * beam, V_out)
         log_p[:, [PAD, BOS]] = -np.inf
-        V = log_p.shape[1]
-        scores = (total.reshape(-1, 1) + log_p).reshape(B, beam * V)
+        V_out = log_p.shape[1]
+        scores = (total.reshape(-1, 1) + log_p).reshape(B, beam * V_out)
         top = np.argsort(-scores, axis=1, kind="stable")[:, :beam]
         total = np.take_along_axis(scores, top, axis=1)
         total[np.arange(beam) >= (beam - finished)[:, None]] = -np.inf  # places given up
-        parents = (top // V + beam * np.arange(B)[:, None]).ravel()
-        words = np.concatenate([words[parents], top.reshape(-1, 1) % V], axis=1)
+        parents = (top // V_out + beam * np.arange(B)[:, None]).ravel()
+        words = np.concatenate([words[parents], top.reshape(-1, 1) % V_out], axis=1)
         state = tuple(array[:, parents] for array in state)
         if attention is not None:
             looked = [[*looked[row], new] for row, new in zip(parents, attention.T[parents])]
@@ -780,7 +780,7 @@ def measure(params, vocab, pairs, beam, size, limit=1000):
     found = translate_ids(params, [source for source, _ in ids], beam, size)
     words = [tuple(spell(ids, vocab, source, attention))
              for (ids, _, attention), source in zip(found, references)]
-    if limit > 100 and "<unk>" in {vocab[i] for ids, _, _ in found for i in ids}:   # not on the way
+    if limit > 100 and "<unk>" in {vocab[i] for ids, _, _ in found for i in ids}:   # at the end
         plain = [tuple(vocab[i] for i in ids if i != EOS) for ids, _, _ in found]
         print(f"with <unk> as it is: BLEU {bleu(plain, list(references.values())):.2f}")
     rows = list(zip(references, words, references.values()))
@@ -809,7 +809,7 @@ def learn(run, pairs, held_out):
     settings, params = run["settings"], run["params"]
     size = min(settings["batch"], len(pairs))
     adam = Adam(params)
-    adam.m, adam.v, adam.rows_t, adam.t = *map(run.get, ("m", "v", "rows_t")), len(run["losses"])
+    adam.m, adam.v, adam.rows_t, adam.t = run["m"], run["v"], run["rows_t"], len(run["losses"])
     ids, valid = (encode_pairs(part, run["vocab"], len(params["Wy"])) for part in (pairs, held_out))
     epoch, per_epoch = None, -(-len(ids) // size)           # divided, and rounded up
     for done in range(len(run["losses"]), settings["steps"]):
@@ -1122,7 +1122,7 @@ if __name__ == "__main__":
 # Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine translation",
 # sections 3 and 3.1, equations 5 to 7 and the three scores
 #   paper                                                    here
-#   hbar_s, h_t, a_t(s), c_t, h~_t                           h, s, weights, context, vector
+#   hbar_s, h_t, a_t(s), c_t, h~_t                           h, s, weights, context, mixed
 #   W_c, W_s, W_a, v_a                                       Wc, Wy, Wa, va
 #   LSTM of Zaremba et al. 2014, four layers, in code no b   one layer, with biases
 #   input feeding (3.3), local attention (3.2), the score    left out; for want of input feeding, it

@@ -196,8 +196,8 @@ def encode_pairs(pairs, vocab, V_out):
 
 
 # The sentences of a batch have different lengths, but an array has only one. So the shorter ones
-# are filled up with <pad>. Section 2 keeps padding out of the state of the encoder and out of the
-# loss, so that a sentence is translated alone just as in a batch.
+# are filled up with <pad>. Section 2 keeps padding out of all that counts, so that a sentence is
+# translated alone just as in a batch.
 def pad(sentences):
     """Return sentences of ids as one array (longest, B), a column for each, <pad> at their ends."""
     ids = np.full((max(map(len, sentences)), len(sentences)), PAD, dtype=np.intp)
@@ -207,7 +207,7 @@ def pad(sentences):
 
 
 def batches(ids, size, rng=None):
-    """Return lists of places in ids, pairs of id tuples, at most `size` in each, of like length.
+    """Return lists of places in ids, a list of pairs, at most `size` in each, of like length.
     Padding is wasted work, so the pairs are shuffled, cut into blocks of 20 batches, and sorted by
     length within each block (as Bahdanau et al. did). Without rng all are sorted.
     """
@@ -246,7 +246,7 @@ def batches(ids, size, rng=None):
 #   (Cho et al. print z the other way round: it keeps. That is the same function, with z renamed;
 #   their program and Bahdanau's have it as here. char_gru.py and word_gru.py tell more of GRUs.)
 #
-#   B sentences in a batch, one column for each    S, T  longest source and target, <eos> counted
+#   B sentences in a batch, one column for each    S, T  longest source x, target y, with <eos>
 #   V words, V_out of them in translations    D numbers in a vector    H units    M = H / 2
 #   N = T * B or S * B: the columns of all steps side by side, those of step 1 first
 #   E (V, D)    Wx_* (3H, D)   Wh_* (3H, H)   b_* (3H, 1)   Wc_dec (3H, H)   Wc, Wb (H, H)
@@ -307,9 +307,9 @@ def encode_direction(params, side, source, vectors):
     S, B = source.shape
     H = params["Wh_" + side].shape[1]
     a = params["Wx_" + side] @ vectors + params["b_" + side]            # of all steps at once
-    # The mask. At padding the state must not move, or a sentence would be summed up differently
-    # beside a longer one. With -inf before the sigmoid z is exactly 0, so h = h_prev. On the way
-    # back the gradient passes such a step as it is, and leaves nothing in the weights.
+    # The mask. At padding the state must not move, or what is made of a sentence would depend on
+    # the others in its batch. With -inf before the sigmoid z is exactly 0, so h = h_prev. Backward,
+    # the gradient passes such a step as it is, and leaves nothing in the parameters.
     a[H:2 * H] += np.where(source.ravel() == PAD, -np.inf, 0)
     h, states, caches = np.zeros((H, B), a.dtype), [], []
     for a_t in np.split(a, S, axis=1):
@@ -367,7 +367,7 @@ def forward(params, source, target):
     """Read the source ids (S, B), each ending in <eos>, and the target ids (T + 1, B), framed by
     <bos> and <eos>. Return the mean loss in nats per target word, and a cache for backward.
     """
-    T, B = len(target) - 1, target.shape[1]
+    T = len(target) - 1
     c, s, encoded = encode(params, source)
     # Teacher forcing: the decoder reads the true word before, not the one it would have said. So
     # all its inputs are known, and their products are made at once.
@@ -540,7 +540,7 @@ def backward(params, cache):
 
 # %% 4. Gradient check
 # Move one number a little, up and down, and run forward both times: the difference of the two
-# losses, divided by the distance, must be its gradient. If a check fails although backward is
+# losses, divided by 2 * distance, must be its gradient. If a check fails although backward is
 # right, the usual cause is float32, too small a move, or a tie: where the two of a maxout pair are
 # equal there is no derivative. The three sentences have different lengths, and words that repeat.
 def check_gradients(entries=6, distance=1e-5):
@@ -559,7 +559,7 @@ def check_gradients(entries=6, distance=1e-5):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):     # the old one last
+            for array[place] in (value - distance, value + distance, value):     # put back at last
                 losses.append(forward(params, *batch)[0])
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
@@ -573,7 +573,7 @@ def check_gradients(entries=6, distance=1e-5):
 # about lr or less, seldom more. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from
 # batch to batch, and small where it changes it: so the steady entries make whole steps, and the
 # noisy ones wait until it is clear where to go. The sparse gradient of E moves the rows that
-# occurred, and nothing else; each row counts its own steps, so that a word that first occurs late
+# occurred, and nothing else; each row counts its own updates, so that a word that first occurs late
 # begins like all others. Clipping scales all gradients by one factor where their norm is too large
 # (word_rnn.py has more).
 class Adam:
@@ -586,7 +586,7 @@ class Adam:
         self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
         self.m = {name: np.zeros_like(param) for name, param in params.items()}
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): steps made by each row of E
+        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): updates of each row of E
 
     def update(self, params, grads, lr):
         """Move the params, in place, once, with the learning rate lr."""
@@ -649,13 +649,13 @@ def beam_search(params, source, beam, limit):
         logits -= logits.max(axis=0)
         log_p = (logits - np.log(np.exp(logits).sum(axis=0))).T         # (B * beam, V_out)
         log_p[:, [PAD, BOS]] = -np.inf
-        V = log_p.shape[1]
-        scores = (total.reshape(-1, 1) + log_p).reshape(B, beam * V)
+        V_out = log_p.shape[1]
+        scores = (total.reshape(-1, 1) + log_p).reshape(B, beam * V_out)
         top = np.argsort(-scores, axis=1, kind="stable")[:, :beam]
         total = np.take_along_axis(scores, top, axis=1)
         total[np.arange(beam) >= (beam - finished)[:, None]] = -np.inf  # places given up
-        parents = (top // V + beam * np.arange(B)[:, None]).ravel()
-        words = np.concatenate([words[parents], top.reshape(-1, 1) % V], axis=1)
+        parents = (top // V_out + beam * np.arange(B)[:, None]).ravel()
+        words = np.concatenate([words[parents], top.reshape(-1, 1) % V_out], axis=1)
         state = tuple(array[:, parents] for array in state)
         if attention is not None:
             looked = [[*looked[row], new] for row, new in zip(parents, attention.T[parents])]
@@ -774,7 +774,7 @@ def learn(run, pairs, held_out):
     settings, params = run["settings"], run["params"]
     size = min(settings["batch"], len(pairs))
     adam = Adam(params)
-    adam.m, adam.v, adam.rows_t, adam.t = *map(run.get, ("m", "v", "rows_t")), len(run["losses"])
+    adam.m, adam.v, adam.rows_t, adam.t = run["m"], run["v"], run["rows_t"], len(run["losses"])
     ids, valid = (encode_pairs(part, run["vocab"], len(params["Wy"])) for part in (pairs, held_out))
     epoch, per_epoch = None, -(-len(ids) // size)           # divided, and rounded up
     for done in range(len(run["losses"]), settings["steps"]):

@@ -7,7 +7,7 @@ of E, that is learned. What was read is kept in h, which two gates, r and z, ren
     r, z = sigmoid(Wx[rz] @ v[t] + b[rz] + Wh[rz] @ h[t-1])         r: read the old? z: keep it?
     n    = tanh(Wx[n] @ v[t] + b[n] + r * (Wh[n] @ h[t-1] + bn))    the new content
     h[t] = z * h[t-1] + (1 - z) * n                                 keep some, replace the rest
-    loss = mean over t of -log softmax(Wy @ h[t] + by)[x[t+1]], and perplexity = exp(loss)
+    loss = mean over t of -log p[t][x[t+1]], p[t] = softmax(Wy @ h[t] + by), perplexity = exp(loss)
 
     python word_gru.py                                   read 252 fables, invent one: 81 s
     python word_gru.py --data my.txt --prompt "The fox"  your own text, and how samples begin
@@ -16,14 +16,14 @@ of E, that is learned. What was read is kept in h, which two gates, r and z, ren
 The first command ends with lines like these:
     "With three days," he said. "It is near, and I should have a good store of you."
 
-Same as word_rnn.py: the words. Same as char_gru.py: the gates, but for one thing, which makes it
-another function: the reset gate r acts after the product with Wh[n], not before it.
+Same as word_rnn.py: the words. Same as char_gru.py, which says why: the gates, but for one thing,
+which makes it another function. The reset gate r acts after the product with Wh[n], not before it.
 
 Letters
     x[t]  the words read at time t, as ids (B,)    v[t]  their vectors (D, B)    h[t]  state (H, B)
     B  streams of text read side by side    T  words in a window    V  vocabulary    H  units
     E (V, D), a row for each word    Wx (3H, D), Wh (3H, H), b (3H, 1): the rows of r, z and n
-    bn (H, 1), a bias inside the reset (PyTorch: b_hn)    Wy (V, H)    by (V, 1)
+    bn (H, 1), a bias that r scales, as it cannot scale b (PyTorch: b_hn)    Wy (V, H)    by (V, 1)
     d<name>  the gradient of the loss with respect to <name>, an array of the same shape
     @  is the matrix product, * is elementwise; nats are natural logarithms, bits = nats / log 2
 """
@@ -182,7 +182,7 @@ def windows(ids, batch, seq_len):
 # %% 2. Forward
 # Why vectors? In char_rnn.py every character had a column of Wx to itself. With thousands of words
 # what is learned about "crow" would be of no use for "raven". Now the column of a word is Wx @ v:
-# a mixture of the D columns of Wx, the same for all words, and only the D numbers are its own.
+# a mixture of the D columns of Wx, which all words share, and only the D numbers are its own.
 # Words that are used alike move near each other, for the same change helps both; then what is
 # learned about one holds for the other. Libraries call E an embedding layer, and v an embedding.
 #
@@ -298,7 +298,7 @@ def forward(params, inputs, targets, state, masks=None):
 #   u = Wh @ h_prev                       dh_prev += Wh.T @ du     dWh = sum over t of du @ h_prev.T
 #   ax = Wx @ (mask_in * v) + b           dWx = sum over t of da @ (mask_in * v).T, db = sum of da
 # da, the gradient of ax, and du, that of u, differ only in the rows of n, where du = da * r. Over
-# the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and (cut off at its beginning):
+# the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and, cut where the window begins:
 #   dh[t] = mask_out[t] * (Wy.T @ dlogits[t]) + dh_prev[t+1]    dv[t] = mask_in[t] * (Wx.T @ da[t])
 #   dWy = sum over t of dlogits[t] @ (mask_out[t] * h[t]).T           dby = sum of dlogits[t], too
 #
@@ -364,7 +364,7 @@ def backward(params, cache):
 
 # %% 4. Gradient check
 # Is all of this right? Move one number a little, up and down, and run forward both times: the
-# difference of the two losses, divided by the distance, must be its gradient. If a check fails
+# difference of the two losses, divided by 2 * distance, must be its gradient. If a check fails
 # although backward is right, the usual cause is float32, or too small a move. The dropout masks are
 # held fixed, for with others the loss would be another function; and the sparse gradient of E is
 # written out in full.
@@ -385,7 +385,7 @@ def check_gradients(entries=40, distance=1e-5):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):    # the old one last
+            for array[place] in (value - distance, value + distance, value):    # put back at last
                 losses.append(forward(params, *problem)[0])
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
@@ -398,7 +398,7 @@ def check_gradients(entries=40, distance=1e-5):
 # Adam divides m, a mean of the last gradients, by their usual size, sqrt(v), where v is a mean of
 # squares, no word vector: entries move by about lr where the sign is steady, else by less. Sparse
 # Adam touches the rows of E that occurred, and nothing else: without evidence no change. Every row
-# counts its own steps, or the first one of a late word would be 3.2 times too long. Clipping scales
+# counts its own updates, or that of a very late word would be 3.2 times too long. Clipping scales
 # all gradients by one factor where their norm is too large: m and v would long remember that.
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
@@ -410,7 +410,7 @@ class Adam:
         self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
         self.m = {name: np.zeros_like(param) for name, param in params.items()}
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): steps made by each row of E
+        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): updates of each row of E
 
     def update(self, params, grads, lr):
         """Move the params, in place, once, with the learning rate lr."""
@@ -500,7 +500,7 @@ def learn(run, ids, valid):
     """
     settings, params = run["settings"], run["params"]
     adam = Adam(params)
-    adam.m, adam.v, adam.rows_t, adam.t = *map(run.get, ("m", "v", "rows_t")), len(run["losses"])
+    adam.m, adam.v, adam.rows_t, adam.t = run["m"], run["v"], run["rows_t"], len(run["losses"])
     parts = windows(ids, settings["batch"], settings["seq_len"])
     for done in range(len(run["losses"]), settings["steps"]):
         inputs, targets = parts[done % len(parts)]
@@ -763,7 +763,7 @@ if __name__ == "__main__":
         from IPython.display import Image, display
         display(Image(f"out/{LESSON}.png"))
 
-# Papers: those of word_rnn.py. Cho et al. 2014, with the reset after the product, as in PyTorch.
+# Papers: those of word_rnn.py. Cho et al. 2014: there the reset comes before the product.
 # Three experiments:
 #     python word_gru.py --load out/word_gru.npz --temperature 0.3       safe, and soon in circles
 #     python word_gru.py --load out/word_gru.npz --prompt "The fox and the"      what can follow?

@@ -9,7 +9,7 @@ of E, that is learned. What was read is kept in a cell state c, which gates scal
     g       = tanh(the fourth part)                the candidate: what could be written
     c[t]    = f * c[t-1] + i * g                   the cell state: keep some, add some
     h[t]    = o * tanh(c[t])                       the hidden state: what the cell shows
-    loss    = mean over t of -log softmax(Wy @ h[t] + by)[x[t+1]], and perplexity = exp(loss)
+    loss    = mean of -log p[t][x[t+1]], p[t] = softmax(Wy @ h[t] + by), perplexity = exp(loss)
 
     python word_lstm.py                                   read 252 fables, invent one: 88 s
     python word_lstm.py --data my.txt --prompt "The fox"  your own text, and how samples begin
@@ -182,7 +182,7 @@ def windows(ids, batch, seq_len):
 # %% 2. Forward
 # Why vectors? In char_rnn.py every character had a column of Wx to itself. With thousands of words
 # what is learned about "crow" would be of no use for "raven". Now the column of a word is Wx @ v:
-# a mixture of the D columns of Wx, the same for all words, and only the D numbers are its own.
+# a mixture of the D columns of Wx, which all words share, and only the D numbers are its own.
 # Words that are used alike move near each other, for the same change helps both; then what is
 # learned about one holds for the other. Libraries call E an embedding layer, and v an embedding.
 #
@@ -364,7 +364,7 @@ def backward(params, cache):
 
 # %% 4. Gradient check
 # Is all of this right? Move one number a little, up and down, and run forward both times: the
-# difference of the two losses, divided by the distance, must be its gradient. If a check fails
+# difference of the two losses, divided by 2 * distance, must be its gradient. If a check fails
 # although backward is right, the usual cause is float32, or too small a move. The dropout masks are
 # held fixed, for with others the loss would be another function; and the sparse gradient of E is
 # written out in full.
@@ -385,7 +385,7 @@ def check_gradients(entries=40, distance=1e-5):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):    # the old one last
+            for array[place] in (value - distance, value + distance, value):    # put back at last
                 losses.append(forward(params, *problem)[0])
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
@@ -398,7 +398,7 @@ def check_gradients(entries=40, distance=1e-5):
 # Adam divides m, a mean of the last gradients, by their usual size, sqrt(v), where v is a mean of
 # squares, no word vector: entries move by about lr where the sign is steady, else by less. Sparse
 # Adam touches the rows of E that occurred, and nothing else: without evidence no change. Every row
-# counts its own steps, or the first one of a late word would be 3.2 times too long. Clipping scales
+# counts its own updates, or that of a very late word would be 3.2 times too long. Clipping scales
 # all gradients by one factor where their norm is too large: m and v would long remember that.
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
@@ -410,7 +410,7 @@ class Adam:
         self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
         self.m = {name: np.zeros_like(param) for name, param in params.items()}
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): steps made by each row of E
+        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): updates of each row of E
 
     def update(self, params, grads, lr):
         """Move the params, in place, once, with the learning rate lr."""
@@ -500,7 +500,7 @@ def learn(run, ids, valid):
     """
     settings, params = run["settings"], run["params"]
     adam = Adam(params)
-    adam.m, adam.v, adam.rows_t, adam.t = *map(run.get, ("m", "v", "rows_t")), len(run["losses"])
+    adam.m, adam.v, adam.rows_t, adam.t = run["m"], run["v"], run["rows_t"], len(run["losses"])
     parts = windows(ids, settings["batch"], settings["seq_len"])
     for done in range(len(run["losses"]), settings["steps"]):
         inputs, targets = parts[done % len(parts)]

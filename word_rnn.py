@@ -58,11 +58,11 @@ HAN = "\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff
 
 # %% 1. Data
 # What is a word? `tokenize` cuts a text into tokens, words in lower case and signs, and puts <eos>,
-# end of sentence, where a sentence or paragraph ends. The vocabulary is the words that training
-# shows at least twice; all others share the token <unk>, unknown. So the network meets <unk> in
-# training and learns what to expect around a word that it does not know: held-out text has such
-# words as well, and one example would teach little about the word itself. As before, the last tenth
-# is held out.
+# end of sentence, where a line or, in prose, a paragraph ends. The vocabulary is the words that
+# training shows at least twice; all others share the token <unk>, unknown. So the network meets
+# <unk> in training and learns what to expect around a word that it does not know: held-out text has
+# such words as well, and one example would teach little about the word itself. As before, the last
+# tenth is held out.
 #
 # Where a language has no blanks between words, as Thai, somebody must put them in first; Chinese
 # and Japanese are read character by character. Other pieces than words (the Penn Treebank, byte
@@ -186,7 +186,7 @@ def windows(ids, batch, seq_len):
 # %% 2. Forward
 # Why vectors? In char_rnn.py every character had a column of Wx to itself. With thousands of words
 # what is learned about "crow" would be of no use for "raven". Now the column of a word is Wx @ v:
-# a mixture of the D columns of Wx, the same for all words, and only the D numbers are its own.
+# a mixture of the D columns of Wx, which all words share, and only the D numbers are its own.
 # Words that are used alike move near each other, for the same change helps both; then what is
 # learned about one holds for the other. Libraries call E an embedding layer, and v an embedding.
 def init_params(V, D, H, rng, dtype=np.float32):
@@ -280,7 +280,7 @@ def forward(params, inputs, targets, state, masks=None):
 #   da[t]      = dh[t] * (1 - h[t]^2)
 #   dv[t]      = mask_in[t] * (Wx.T @ da[t])            of the vector of x[t], before its dropout
 #   dWh        = sum over t of da[t] @ h[t-1].T
-#   dWx        = sum over t of da[t] @ (mask_in[t] * v[t]).T
+#   dWx        = sum over t of da[t] @ (mask_in[t] * v[t]).T        in the code v is mask_in * v
 #   dWy        = sum over t of dlogits[t] @ (mask_out[t] * h[t]).T
 #   db, dby    = sums of da[t] and dlogits[t] over t and columns
 #   dE         = sum over t of onehot(x[t]) @ dv[t].T
@@ -340,7 +340,7 @@ def backward(params, cache):
 
 # %% 4. Gradient check
 # Is all of this right? Move one number a little, up and down, and run forward both times: the
-# difference of the two losses, divided by the distance, must be its gradient. If a check fails
+# difference of the two losses, divided by 2 * distance, must be its gradient. If a check fails
 # although backward is right, the usual cause is float32, or too small a move. The dropout masks are
 # held fixed, for with others the loss would be another function; and the sparse gradient of E is
 # written out in full.
@@ -361,7 +361,7 @@ def check_gradients(entries=40, distance=1e-5):
         for i in rng.permutation(array.size)[:entries]:
             place, losses = np.unravel_index(i, array.shape), []
             value = array[place]
-            for array[place] in (value - distance, value + distance, value):    # the old one last
+            for array[place] in (value - distance, value + distance, value):    # put back at last
                 losses.append(forward(params, *problem)[0])
             error = (losses[1] - losses[0]) / (2 * distance) - grads[name][place]
             errors.append(abs(error) / np.abs(grads[name]).max())
@@ -377,10 +377,10 @@ def check_gradients(entries=40, distance=1e-5):
 # remember an explosion.
 #
 # New is the sparse gradient of E. Dense Adam would go on moving the vectors of words that did not
-# occur, by what it remembers in m, and work on all V rows at every step. Sparse Adam touches the
+# occur, by what it remembers in m, and work on all V rows at every update. Sparse Adam touches the
 # rows that occurred, and nothing else: without evidence no change. And every row counts its own
-# steps t. With one count for all, a word that first occurs late would find the corrections used up,
-# and its first step would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too long.
+# updates t. With one count for all, a word that first occurs after thousands of them would find the
+# corrections used up: its first move would be (1 - beta1) / sqrt(1 - beta2) = 3.2 times too long.
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
     m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the
@@ -391,7 +391,7 @@ class Adam:
         self.beta1, self.beta2, self.eps, self.t = beta1, beta2, eps, 0
         self.m = {name: np.zeros_like(param) for name, param in params.items()}
         self.v = {name: np.zeros_like(param) for name, param in params.items()}
-        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): steps made by each row of E
+        self.rows_t = np.zeros_like(params["E"][:, :1])     # (V, 1): updates of each row of E
 
     def update(self, params, grads, lr):
         """Move the params, in place, once, with the learning rate lr."""
@@ -450,14 +450,14 @@ def sample(params, vocab, prompt, length, temperature, rng, split="words"):
 # later ones may know the training text by heart. `yield` lets the caller print and save.
 #
 # Perplexity is exp(nats), or 2 to the power of the bits, which is the same number: the base does
-# not matter, as long as it is that of the logarithm. A perplexity of 72 means as unsure as a choice
+# not matter, as long as it is that of the logarithm. This lesson reaches 72: as unsure as a choice
 # among 72 words, all equally likely.
 #
 # Words and characters do not compare as they are: a word is several characters, a blank included,
 # so one guess has to tell more. What can be compared is the cost of the same text: bits per token =
-# bits per character * characters / tokens. 2.14 bits at 4.153 characters a token are 8.89 bits, a
-# perplexity of 474. Even so a word model need not tell capitals, line breaks, nor how a rare word
-# is spelled, as <unk> stands for it: compare it with its like.
+# bits per character * characters / tokens. The 2.14 bits of char_rnn.py, at 4.153 characters a
+# token, are 8.89 bits, a perplexity of 474. Even so a word model need not tell capitals, nor line
+# breaks, nor how a rare word is spelled, for which <unk> stands: compare it with its like.
 #
 # The training score is measured with dropout, and while the network still changes; the held-out
 # score without it. So at first the training perplexity is the higher one.
@@ -488,7 +488,7 @@ def learn(run, ids, valid):
     """
     settings, params = run["settings"], run["params"]
     adam = Adam(params)
-    adam.m, adam.v, adam.rows_t, adam.t = *map(run.get, ("m", "v", "rows_t")), len(run["losses"])
+    adam.m, adam.v, adam.rows_t, adam.t = run["m"], run["v"], run["rows_t"], len(run["losses"])
     parts = windows(ids, settings["batch"], settings["seq_len"])
     for done in range(len(run["losses"]), settings["steps"]):
         inputs, targets = parts[done % len(parts)]

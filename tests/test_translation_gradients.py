@@ -100,7 +100,7 @@ MUTATIONS = {
         ("source[::-1].ravel(), target", "source.ravel(), target"),
     ],
     "luong": [
-        ('(params["Wy"].T @ dlogits) * (1 - vector * vector)', 'params["Wy"].T @ dlogits'),
+        ('(params["Wy"].T @ dlogits) * (1 - mixed * mixed)', 'params["Wy"].T @ dlogits'),
         ("\n    dc = dc_next + dh * o", "\n    dc = dh * o"),
         ("\n    dc_prev = dc * f", "\n    dc_prev = dc * i"),
         ("\n    di = dc * g", "\n    di = dc * c_prev"),
