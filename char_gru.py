@@ -10,7 +10,7 @@ new content; the reset gate r says which part of the old state the new content m
     p[t] = softmax(Wy @ h[t] + by)                                  what is likely to come next
     loss = mean over t of -log p[t][x[t+1]]
 
-    python char_gru.py                                   read 252 fables, invent one: 62 s
+    python char_gru.py                                   read 252 fables, invent one: 25 s
     python char_gru.py --data my.txt --prompt "The "     your own text, and how samples begin
     python char_gru.py --load out/char_gru.npz --seed 1  another sample from the saved network
 

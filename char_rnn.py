@@ -9,7 +9,7 @@ character from its own prediction, reads that, and goes on.
     p[t] = softmax(Wy @ h[t] + by)              how likely every character is to come next
     loss = mean over t of -log p[t][x[t+1]]     0 for a reader who is always sure and right
 
-    python char_rnn.py                                   read 252 fables, invent one: 75 s
+    python char_rnn.py                                   read 252 fables, invent one: 28 s
     python char_rnn.py --data my.txt --prompt "The "     your own text, and how samples begin
     python char_rnn.py --load out/char_rnn.npz --seed 1  another sample from the saved network
 

@@ -4,15 +4,15 @@ The decoder looks back at the source for each word that it writes. In bahdanau.p
 to wait for what it sees. Here the decoder runs first, as an LSTM by itself, and attention comes
 after it: in training all words of the translation look at the source at once, in one product.
 
-    python luong.py                                        learn 21,000 sentences: 3 min
+    python luong.py                                        learn 21,000 sentences: 79 s
     python luong.py --load out/luong.npz --prompt "i love you ."         translate a sentence
     python luong.py --load out/luong.npz --prompt - < sentences.txt      or one in each line
     python luong.py --score concat                         another score: dot, general or concat
 
 The first command ends with lines like these (BLEU: what it shares with the reference, of 100):
-    held-out, beam 2: BLEU 99.26, exact match 97.7 %
-    alignment error rate 0.119 (of a diagonal 0.355)
-    sources of about 19.1 tokens: BLEU  98.72, exact match  94.0 %
+    held-out, beam 2: BLEU 99.00, exact match 96.7 %
+    alignment error rate 0.130 (of a diagonal 0.347)
+    sources of about 18.8 tokens: BLEU  98.27, exact match  90.5 %
 
 Same as bahdanau.py: sentences, the softmax over the source, beam search, BLEU, the alignment.
 New here: the LSTM on both sides, and no bridge between them; the source is read from its end; three

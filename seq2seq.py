@@ -4,15 +4,15 @@ One recurrent network, the encoder, reads a sentence and sums it up in one vecto
 the decoder, writes the translation from c, word by word, and reads each word that it has written.
 Nothing tells them which word belongs to which.
 
-    python seq2seq.py                                        learn 21,000 sentences: 89 s
+    python seq2seq.py                                        learn 21,000 sentences: 41 s
     python seq2seq.py --load out/seq2seq.npz --prompt "i love you ."         translate a sentence
     python seq2seq.py --load out/seq2seq.npz --prompt - < sentences.txt      or one in each line
     python seq2seq.py --data pairs.tsv --min-count 2         your own: sentence, tab, translation
 
 The first command ends with lines like these (BLEU: what it shares with the reference, of 100):
-    held-out, beam 2: BLEU 77.49, exact match 63.8 %
-    sources of about  5.7 tokens: BLEU  96.35, exact match  94.0 %
-    sources of about 19.1 tokens: BLEU  65.81, exact match  30.0 %
+    held-out, beam 2: BLEU 78.07, exact match 63.4 %
+    sources of about  5.8 tokens: BLEU  97.60, exact match  95.5 %
+    sources of about 18.8 tokens: BLEU  67.48, exact match  33.5 %
 
 Same as in the word lessons: word vectors, the sparse gradient, Adam, clipping, the gradient check.
 New here: two networks and the bridge between them; padding and masks; teacher forcing; maxout;
@@ -625,10 +625,10 @@ def clip_gradients(grads, max_norm):
 # a first mistake it is in a situation that training never showed: exposure bias, one reason why
 # long sentences are harder. Greedy search takes the likeliest word each time, and cannot take it
 # back. Beam search follows several beginnings at once, the hypotheses, and keeps those that are
-# likeliest as a whole. For "the lambs will often speak to this black dog ." the run quoted at the
-# top says, greedily, "les agneaux parleront souvent souvent notre chien .", with a log p of
-# -0.37 per word; a beam of two finds "les agneaux parleront souvent a ce chien noir .", -0.16
-# (accents left out): it has kept the less likely word after "souvent".
+# likeliest as a whole. For "the bird and the sad goose were singing ." the run quoted at the top
+# says, greedily, "l' oiseau et la fourmi triste chantaient .", with a log p of -0.28 per word: it
+# took "la", after which no goose can follow, but an ant can. A beam of two keeps the less likely
+# word after "et" as well, and finds "l' oiseau et l' oie triste chantaient .", with -0.12.
 def beam_search(params, source, beam, limit):
     """Search translations of source ids (S, B), at most `limit` words long.
     Return for each sentence its ids, its mean log p per word, and its attention (T, S) or None.

@@ -9,7 +9,7 @@ of E, that is learned. What was read is kept in h, which two gates, r and z, ren
     h[t] = z * h[t-1] + (1 - z) * n                                 keep some, replace the rest
     loss = mean over t of -log p[t][x[t+1]], p[t] = softmax(Wy @ h[t] + by), perplexity = exp(loss)
 
-    python word_gru.py                                   read 252 fables, invent one: 81 s
+    python word_gru.py                                   read 252 fables, invent one: 40 s
     python word_gru.py --data my.txt --prompt "The fox"  your own text, and how samples begin
     python word_gru.py --load out/word_gru.npz --seed 1  another sample from the saved network
 

@@ -11,7 +11,7 @@ of E, that is learned. What was read is kept in a cell state c, which gates scal
     h[t]    = o * tanh(c[t])                       the hidden state: what the cell shows
     loss    = mean of -log p[t][x[t+1]], p[t] = softmax(Wy @ h[t] + by), perplexity = exp(loss)
 
-    python word_lstm.py                                   read 252 fables, invent one: 88 s
+    python word_lstm.py                                   read 252 fables, invent one: 41 s
     python word_lstm.py --data my.txt --prompt "The fox"  your own text, and how samples begin
     python word_lstm.py --load out/word_lstm.npz --seed 1 another sample from the saved network
 

@@ -10,13 +10,13 @@ that is learned like everything else; words that are used alike come to have vec
     p[t] = softmax(Wy @ h[t] + by)              how likely every word is to come next
     loss = mean over t of -log p[t][x[t+1]]     and perplexity = exp(loss)
 
-    python word_rnn.py                                   read 252 fables, invent one: 64 s
+    python word_rnn.py                                   read 252 fables, invent one: 29 s
     python word_rnn.py --data my.txt --prompt "The fox"  your own text, and how samples begin
     python word_rnn.py --load out/word_rnn.npz --seed 1  another sample from the saved network
 
 The first command ends with lines like these:
-    "He could be a word." "Mine, and I shall give you are step."
-    Him is mine? " the cub did not say to lighting.
+    The tortoise looked at the wall in the other, and he flew up and the eel it made, and he got.
+    By the first came hid, he said. She took again, because that they saw a small thing. ...
 
 Same as char_rnn.py: windows, the recurrent step, the gradient check, clipping. New here: tokens,
 <unk>, <eos>; word vectors, their sparse gradient, sparse Adam; dropout; perplexity; a map of words.

@@ -4,7 +4,8 @@
 
 A run's output goes to FOLDER/<lesson>.txt (default out/quoted), its checkpoint beside it: about 20 minutes
 for all nine. Every quoted line must stand in the output of its lesson, but for what a clock says; so must the
-scores in README's tables; and README's translation must be what the checkpoint of bahdanau.py says. The last
+scores in README's tables; and README's translation must be what the checkpoint of bahdanau.py says, and the search in
+section 6 of seq2seq.py what its checkpoint finds. The last
 bits of a matrix product differ between processors, and so after some hundred steps do all the others: on
 another machine the scores are near those quoted, and the samples are other samples.
 """
@@ -65,6 +66,20 @@ def translation(text, folder):
     return quoted, printed.getvalue()
 
 
+def search(folder):
+    """What section 6 of seq2seq.py says of one sentence, greedily and with a beam of two, and what its checkpoint says."""
+    text = (ROOT / "seq2seq.py").read_text(encoding="utf-8").replace("\n# ", " ")
+    source, *quoted = re.search(r'For "([^"]*)" the run.*?"([^"]*)".*?(-[.\d]+\d).*?, and finds "([^"]*)".*?(-[.\d]+\d)',
+                                text).groups()
+    sys.path.insert(0, str(ROOT))
+    import seq2seq
+    params, vocab, _ = seq2seq.load(folder / "seq2seq.npz")
+    (ids, _), = seq2seq.encode_pairs([(source.split(), [], "")], vocab, len(params["Wy"]))
+    found = [seq2seq.beam_search(params, seq2seq.pad([ids]), beam, 30)[0] for beam in (1, 2)]
+    return quoted, [text for ids, score, _ in found
+                    for text in (" ".join(vocab[i] for i in ids[:-1]), f"{score:.2f}")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("out/quoted"), help="of the outputs and checkpoints")
@@ -92,6 +107,10 @@ def main():
     if quoted.strip() != printed.strip():
         wrong += 1
         print(f"bahdanau: the translation is {printed}")
+    quoted, printed = search(folder)
+    if quoted != printed:
+        wrong += 1
+        print(f"seq2seq: the search finds {printed}")
     print(f"{wrong} quoted lines are not what the runs printed")
     return wrong > 0
 
