@@ -10,7 +10,7 @@ translates, though nobody told the network which word belongs to which.
     python bahdanau.py --load out/bahdanau.npz --prompt - < sentences.txt      or one in each line
     python bahdanau.py --data pairs.tsv --min-count 2         your own: sentence, tab, translation
 
-The first command ends with lines like these (BLEU: what it shares with the reference, of 100):
+The first command ends with lines like these (BLEU, 0 to 100: likeness to the given translation):
     held-out, beam 2: BLEU 99.22, exact match 97.1 %
     alignment error rate 0.131 (of a diagonal 0.347)
     sources of about  5.8 tokens: BLEU  99.55, exact match  99.0 %
@@ -51,7 +51,7 @@ FILE = Path(globals().get("__file__", f"{LESSON}.py")).resolve()    # a notebook
 # words of the translations, then those that only occur in sources. So the softmax, which only has
 # to choose a word of the translation, covers the first V_out ids and no more. <bos> begins a
 # translation, <eos> ends every sentence, <pad> fills up the shorter sentences of a batch, and <unk>
-# stands for words that training shows too seldom.
+# stands for words that training shows less often than --min-count, and for unknown ones.
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 # Characters of Chinese and Japanese, as ranges: they are written without blanks between words.
@@ -111,7 +111,7 @@ def detokenize(tokens, split="words"):
 
 
 def read_pairs(path, max_length, split):
-    """Return the pairs of a file: (source tokens, target tokens, third column, for links).
+    """Return the pairs of a file: (source tokens, target tokens, third column: links of words).
     In a text without tabs every line is answered by the next one. What is left out is printed.
     """
     lines = [(n, line.split("\t")) for n, line in enumerate(read_text(path).split("\n"), 1)
@@ -135,8 +135,8 @@ def read_pairs(path, max_length, split):
         elif max(len(source), len(target)) > max_length:
             long += 1
         else:
-            # Links such as 2-1, source word 2 to target word 1 from 0 on, count what stands between
-            # blanks. Unless these are just our tokens, the links cannot be used.
+            # A link 2-1 says: source word 2 became target word 1, counted from 0 in what stands
+            # between blanks. Unless that is just our tokens, no link can be used: "?" tells it.
             same = " ".join(row[:2]).lower().split() == " ".join(source + target).lower().split()
             third = row[2].strip() if re.fullmatch(r"[-\d ]+", "".join(row[2:3])) else ""
             pairs.append((source, target, third if same else third and "?"))
@@ -225,7 +225,7 @@ def batches(ids, size, rng=None):
     length within each block (as Bahdanau et al. did). Without rng all are sorted.
     """
     order = list(range(len(ids))) if rng is None else rng.permutation(len(ids)).tolist()
-    block, cut = max(1, len(ids)) if rng is None else 20 * size, []
+    block, cut = (max(1, len(ids)) if rng is None else 20 * size), []
     for k in range(0, len(ids), block):
         part = sorted(order[k:k + block], key=lambda i: (len(ids[i][0]), len(ids[i][1])))
         cut += [part[i:i + size] for i in range(0, len(part), size)]
@@ -266,8 +266,8 @@ def batches(ids, size, rng=None):
 #       section 3.1 reads out s[i] (equation 4), and asks with s[i-1] (6)             96.1 %, 0.167
 #       the authors' program takes s[i] for both, as this file does                   97.9 %, 0.107
 #
-#   gru(Wh, a, h):   r, z = sigmoid(a[rz] + Wh[rz] @ h)        reset and update gate: rows to 2H
-#                    n    = tanh(a[n] + Wh[n] @ (r * h))       the new content: the last H rows
+#   gru(Wh, a, h):   r, z = sigmoid(a[rz] + Wh[rz] @ h)        reset, update gate; [rz]: rows to 2H
+#                    n    = tanh(a[n] + Wh[n] @ (r * h))       new content; [n]: the last H rows
 #                    (1 - z) * h + z * n                       z lets it in
 #   Each gate is a number between 0 and 1 for every unit. Where z is near 0, a unit remembers; where
 #   it is near 1, it takes over the new content. r tells which units the new content may look at.
@@ -275,7 +275,7 @@ def batches(ids, size, rng=None):
 #   their program and Bahdanau's have it as here. char_gru.py and word_gru.py tell more of GRUs.)
 #
 #   B sentences in a batch, one column for each    S, T  longest source x, target y, with <eos>
-#   V words, V_out of them in translations    D numbers in a vector    H units    M = H / 2
+#   V words, V_out of them in translations    D numbers in a vector    H units    M = (H + 1) // 2
 #   N = T * B or S * B: the columns of all steps side by side, those of step 1 first
 #   E (V, D)    Wx_* (3H, D)   Wh_* (3H, H)   b_* (3H, 1)   Wc_dec (3H, 2H)   Ws, Wa (H, H)
 #   Ua (H, 2H)   va (1, H)   Oh (2M, H)   Oy (2M, D)   Oc (2M, 2H)   bo (2M, 1)   Wy (V_out, M)
@@ -335,7 +335,7 @@ def step(Wh, a, h_prev):
 
 
 def encode_direction(params, side, source, vectors):
-    """Read the source (S, B), whose word vectors are (D, S * B), with the GRU of this side.
+    """Read the source (S, B), whose word vectors are (D, S * B), with the GRU that `side` names.
     Return the states after each word, S arrays (H, B), and the caches of the steps.
     """
     S, B = source.shape
@@ -354,7 +354,7 @@ def encode_direction(params, side, source, vectors):
 
 
 def readout(params, s, vectors, from_context):
-    """Take the states s (H, N), the previous words (D, N), and what the context says (2M, N).
+    """Take the states s (H, N), vectors of the previous words (D, N), and the part of Oc (2M, N).
     Return the logits (V_out, N), and a cache. Maxout: of every two rows the larger one goes on, so
     a unit is the larger of two linear functions, and bends where they cross.
     """
@@ -607,7 +607,7 @@ def backward(params, cache):
             params, annotations, looks[t], dcontext)
         dva, dWa = dva + dva_t, dWa + dWa_t
         dkeys, dannotations = dkeys + dkeys_t, dannotations + dannotations_t
-        # forward: s was used by the readout, by the attention, and by the step to t + 1
+        # forward: s[t + 1] was used by its readout, by its attention, and by the step after it
         da[t], ds_next = step_backward(params["Wh_dec"], caches[t], ds[t] + ds_look + ds_next)
         dcontext_next = params["Wc_dec"].T @ da[t]
     # forward: a = Wx_dec @ vectors + Wc_dec @ context before + b_dec
@@ -664,7 +664,7 @@ def check_gradients(entries=6, distance=1e-5):
 
 
 # %% 5. Optimizer
-# Adam divides every entry of the gradient by its usual size, sqrt(v), so that every entry moves by
+# Adam divides m, a mean of the last gradients, by their usual size, sqrt(v), so all entries move by
 # about lr or less, seldom more. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from
 # batch to batch, and small where it changes it: so the steady entries make whole steps, and the
 # noisy ones wait until it is clear where to go. The sparse gradient of E moves the rows that
@@ -728,7 +728,7 @@ def beam_search(params, source, beam, limit):
     stay. One that ends in <eos> is finished and gives up its place. The best of all is the one with
     the highest log p per word, since log p alone would favour short ones. All are columns of one
     batch, hypothesis k of sentence b is column b * beam + k. Several new ones may continue the same
-    old one, so the states are picked by their parents.
+    old one, so the states are picked by their parents. At <bos> all are alike, so one is enough.
     """
     B = source.shape[1]
     memory, state = prepare(params, np.repeat(source, beam, axis=1))      # column b * beam + k
@@ -745,7 +745,7 @@ def beam_search(params, source, beam, limit):
         scores = (total.reshape(-1, 1) + log_p).reshape(B, beam * V_out)
         top = np.argsort(-scores, axis=1, kind="stable")[:, :beam]
         total = np.take_along_axis(scores, top, axis=1)
-        total[np.arange(beam) >= (beam - finished)[:, None]] = -np.inf  # places given up
+        total[np.arange(beam) >= (beam - finished)[:, None]] = -np.inf  # the last, given up
         parents = (top // V_out + beam * np.arange(B)[:, None]).ravel()
         words = np.concatenate([words[parents], top.reshape(-1, 1) % V_out], axis=1)
         state = tuple(array[:, parents] for array in state)
@@ -794,8 +794,8 @@ def translate(params, vocab, sentence, beam):
 
 # BLEU counts which n-grams of the translations, from single words to four in a row, stand in a
 # reference too, each at most as often as there. The counts are summed over all sentences, for a
-# single one often has no four in a row right. The four precisions are averaged geometrically, and
-# translations that are shorter than their references pay a penalty (Papineni et al. 2002).
+# single one often has no four in a row right. The four precisions, right / total, are averaged
+# geometrically; translations shorter than the nearest reference pay (Papineni et al. 2002).
 def bleu(candidates, references):
     """Return the BLEU of tuples of tokens, 0 to 100; for each there is a list of references."""
     right, total, length, wanted = np.zeros(4), np.zeros(4), 0, 0
@@ -803,7 +803,7 @@ def bleu(candidates, references):
         for n in range(1, 5):
             have, *want = (Counter(zip(*(words[i:] for i in range(n)))) for words in
                            (candidate, *several))
-            right[n - 1] += sum(min(count, max(words[gram] for words in want))
+            right[n - 1] += sum(min(count, max(counts[gram] for counts in want))
                                 for gram, count in have.items())
             total[n - 1] += sum(have.values())
         length += len(candidate)
@@ -916,7 +916,7 @@ def learn(run, pairs, held_out):
             if not math.isfinite(nats):
                 raise BadInput(f"no finite loss at {done + 1}; try --lr {settings['lr'] / 3:.2g}")
             mean = float(np.mean(run["losses"][-settings["every"]:]))
-            points = measure(params, run["vocab"], held_out, 1, size, 100)[0]
+            points = measure(params, run["vocab"], held_out, 1, size, 100)[0]    # greedy, of 100
             run["scores"].append([done + 1, mean, nats, points])
             if nats <= run["best_nats"]:
                 run["best_nats"] = nats

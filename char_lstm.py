@@ -2,8 +2,8 @@
 
 A plain recurrent network makes its state anew at every step, and a gradient that goes back through
 it is multiplied by a matrix each time. The long short-term memory (LSTM) has a second state beside
-h, the cell state c, that is only scaled and added to. Gates, numbers between 0 and 1 for each cell,
-decide how much of it to keep, to write and to show; the network learns to set them.
+h, the cell state c, that is only scaled and added to. Each of its H numbers is a cell with three
+gates between 0 and 1: how much to keep, to write and to show. The network learns to set them.
 
     a[t]    = Wx[:, x[t]] + Wh @ h[t-1] + b      four parts below each other, of H rows each
     i, f, o = sigmoid(the first three parts)     input, forget, output gate: write? keep? show?
@@ -121,7 +121,7 @@ def windows(ids, batch, seq_len):
 # Why sigmoid here and tanh there? A gate is a switch, so it needs a number between 0, shut, and 1,
 # open: sigmoid. What is written must be able to push a cell up or down: tanh, between -1 and 1. And
 # ReLU, max(0, a)? It has no upper end: a forget gate of 3 would triple the cell at every step. And
-# a candidate that is never negative could only ever push a cell up.
+# a candidate that is never negative could only ever push a cell up. And tanh(c)? c can grow, h not.
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), elementwise. Written with tanh it cannot overflow."""
     return 0.5 * np.tanh(0.5 * x) + 0.5
@@ -131,7 +131,7 @@ def init_params(V, H, rng, dtype=np.float32):
     """Return random weights for V characters and H cells, and biases, as a dict.
 
     Wx, Wh and b hold the rows of i, f, o and g below each other, so one product serves all four.
-    Biases are zero, but 1 for the forget gate, sigmoid(1) = 0.73. At 0 it would halve the cells at
+    Biases are zero, but 1 for the forget gate, sigmoid(1) = 0.73. A bias of 0 would halve cells at
     every step: after ten 0.1 % is left of a cell and of its gradient, instead of 4 %, and the
     network finds out late that keeping pays. The input gate, half open, already writes and learns.
     """
@@ -148,12 +148,12 @@ def init_state(H, B, dtype=np.float32):
 
 
 # Cell state or hidden state? The cell state c is the memory itself. The hidden state h is what it
-# shows at this moment, to the prediction and to the gates of the next step. With its output gate
-# shut, a cell can keep something for long without anybody seeing it, until it is needed.
+# shows at this moment, to the prediction and to gates and candidate of the next step. With its
+# output gate shut, a cell can keep something for long without anybody seeing it, until needed.
 def step(params, x, state):
     """Read one character per stream, ids x (B,), in the state (h, c) before, both (H, B).
 
-    Return the state after, and a cache for step_backward. The gates are numbers for every cell.
+    Return the state after, and a cache for step_backward. Each gate is an array (H, B).
     """
     h_prev, c_prev = state
     H, B = h_prev.shape
@@ -208,15 +208,15 @@ def forward(params, inputs, targets, state):
 # Unroll the loop, and there are two ways through time:
 #
 #   c[0] ====> c[1] ====> c[2] ====> c[3]      times f, plus i * g: no matrix, no tanh
-#         /   \      /   \      /   \          up: i * g joins c;  down: h = o * tanh(c)
-#   h[0] ----> h[1] ----> h[2] ----> h[3]      through Wh and the gates
+#         /   \      /   \      /   \          up: Wh, then f, i and g;  down: h = o * tanh(c)
+#   h[0] ----> h[1] ----> h[2] ----> h[3]      through Wh and o
 #               |          |          |
 #              L[1]       L[2]       L[3]      each loss sees h, through the same Wy and by
 #
 # The rules are those of char_rnn.py: Y = W @ X has dW = dY @ X.T and dX = W.T @ dY; tanh has the
 # slope 1 - tanh^2; what is used twice gets the sum of both gradients. Two are new: Y = A * B,
 # elementwise, has dA = dY * B and dB = dY * A; and sigmoid has the slope s * (1 - s), at most 1/4.
-# Read step from its last line to its first; beside each is what it gives:
+# Read step from its last line to its first; beside each is what it gives. dc_next is from step t+1:
 #
 #   forward                        backward
 #   h  = o * tc,  tc = tanh(c)     do = dh * tc          dc = dc_next + dh * o * (1 - tc^2)
@@ -235,7 +235,7 @@ def forward(params, inputs, targets, state):
 # dc_prev and dh_prev of step t + 1, and 0 at the end of the window.
 # The direct path, from dc to dc_prev, is a factor f that the network sets itself. Where f is 0.99,
 # 37 % of the gradient is left after 100 steps. The other paths lead through da and Wh.T, and
-# there a gradient vanishes or explodes as in char_rnn.py. All paths add up; gates decide.
+# there a gradient vanishes or explodes as in char_rnn.py. The gradient is the sum over all paths.
 #
 # At the beginning of the window the gradient stops (truncated back-propagation, detach), while the
 # state was carried in: the network may remember for longer, but learns from T steps at a time.
@@ -301,10 +301,10 @@ def gradient_by_lag(params, ids, lags=200):
     dlogits = p[:, -B:]                         # of the loss at the last step alone
     dlogits[targets[-1], np.arange(B)] -= 1
     dh, norms = params["Wy"].T @ dlogits, []
-    dc = np.zeros_like(dh)
+    dc_next = np.zeros_like(dh)         # the loss sees c[t] through h[t] alone: that is in dh
     for cache in reversed(caches[-lags:]):
-        norms.append(np.linalg.norm(np.concatenate([dh, dc]), axis=0))
-        _, dh, dc = step_backward(params, cache, dh, dc)
+        norms.append(np.linalg.norm(np.concatenate([dh, dc_next]), axis=0))
+        _, dh, dc_next = step_backward(params, cache, dh, dc_next)
     return np.array(norms)
 
 

@@ -9,7 +9,7 @@ after it: in training all words of the translation look at the source at once, i
     python luong.py --load out/luong.npz --prompt - < sentences.txt      or one in each line
     python luong.py --score concat                         another score: dot, general or concat
 
-The first command ends with lines like these (BLEU: what it shares with the reference, of 100):
+The first command ends with lines like these (BLEU, 0 to 100: likeness to the given translation):
     held-out, beam 2: BLEU 99.00, exact match 96.7 %
     alignment error rate 0.130 (of a diagonal 0.347)
     sources of about 18.8 tokens: BLEU  98.27, exact match  90.5 %
@@ -49,7 +49,7 @@ FILE = Path(globals().get("__file__", f"{LESSON}.py")).resolve()    # a notebook
 # words of the translations, then those that only occur in sources. So the softmax, which only has
 # to choose a word of the translation, covers the first V_out ids and no more. <bos> begins a
 # translation, <eos> ends every sentence, <pad> fills up the shorter sentences of a batch, and <unk>
-# stands for words that training shows too seldom.
+# stands for words that training shows less often than --min-count, and for unknown ones.
 PAD, BOS, EOS, UNK = range(4)
 SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 # Characters of Chinese and Japanese, as ranges: they are written without blanks between words.
@@ -109,7 +109,7 @@ def detokenize(tokens, split="words"):
 
 
 def read_pairs(path, max_length, split):
-    """Return the pairs of a file: (source tokens, target tokens, third column, for links).
+    """Return the pairs of a file: (source tokens, target tokens, third column: links of words).
     In a text without tabs every line is answered by the next one. What is left out is printed.
     """
     lines = [(n, line.split("\t")) for n, line in enumerate(read_text(path).split("\n"), 1)
@@ -133,8 +133,8 @@ def read_pairs(path, max_length, split):
         elif max(len(source), len(target)) > max_length:
             long += 1
         else:
-            # Links such as 2-1, source word 2 to target word 1 from 0 on, count what stands between
-            # blanks. Unless these are just our tokens, the links cannot be used.
+            # A link 2-1 says: source word 2 became target word 1, counted from 0 in what stands
+            # between blanks. Unless that is just our tokens, no link can be used: "?" tells it.
             same = " ".join(row[:2]).lower().split() == " ".join(source + target).lower().split()
             third = row[2].strip() if re.fullmatch(r"[-\d ]+", "".join(row[2:3])) else ""
             pairs.append((source, target, third if same else third and "?"))
@@ -223,7 +223,7 @@ def batches(ids, size, rng=None):
     length within each block (as Bahdanau et al. did). Without rng all are sorted.
     """
     order = list(range(len(ids))) if rng is None else rng.permutation(len(ids)).tolist()
-    block, cut = max(1, len(ids)) if rng is None else 20 * size, []
+    block, cut = (max(1, len(ids)) if rng is None else 20 * size), []
     for k in range(0, len(ids), block):
         part = sorted(order[k:k + block], key=lambda i: (len(ids[i][0]), len(ids[i][1])))
         cut += [part[i:i + size] for i in range(0, len(part), size)]
@@ -237,9 +237,9 @@ def batches(ids, size, rng=None):
 #              |              |       |          which are mostly translated first, are the
 #             x[S]   ...     x[2]    x[1]         freshest when the decoder begins with h[1], c[1]
 #
-#   decoder   h[1], c[1] -> s[1] -> s[2] -> ... -> s[T]     an LSTM by itself
-#                            |       |              |
-#                           y[0]    y[1]          y[T-1]
+#   decoder   h[1], c[1] -> s[1] -> s[2] -> ... -> s[T]     an LSTM by itself. In bahdanau.py s[t+1]
+#                            |       |              |       reads context[t], so its attention has
+#                           y[0]    y[1]          y[T-1]    to wait in the loop; here none does.
 #
 #   attention  every s[t] is scored against every h[j]: a table (T, S), all of it at once
 #              context[t] = sum over j of weights[t, j] * h[j]
@@ -579,7 +579,7 @@ def check_gradients(entries=6, distance=1e-5, score="general"):
 
 
 # %% 5. Optimizer
-# Adam divides every entry of the gradient by its usual size, sqrt(v), so that every entry moves by
+# Adam divides m, a mean of the last gradients, by their usual size, sqrt(v), so all entries move by
 # about lr or less, seldom more. m / sqrt(v) is near 1 or -1 where a gradient keeps its sign from
 # batch to batch, and small where it changes it: so the steady entries make whole steps, and the
 # noisy ones wait until it is clear where to go. The sparse gradient of E moves the rows that
@@ -643,7 +643,7 @@ def beam_search(params, source, beam, limit):
     stay. One that ends in <eos> is finished and gives up its place. The best of all is the one with
     the highest log p per word, since log p alone would favour short ones. All are columns of one
     batch, hypothesis k of sentence b is column b * beam + k. Several new ones may continue the same
-    old one, so the states are picked by their parents.
+    old one, so the states are picked by their parents. At <bos> all are alike, so one is enough.
     """
     B = source.shape[1]
     memory, state = prepare(params, np.repeat(source, beam, axis=1))      # column b * beam + k
@@ -660,7 +660,7 @@ def beam_search(params, source, beam, limit):
         scores = (total.reshape(-1, 1) + log_p).reshape(B, beam * V_out)
         top = np.argsort(-scores, axis=1, kind="stable")[:, :beam]
         total = np.take_along_axis(scores, top, axis=1)
-        total[np.arange(beam) >= (beam - finished)[:, None]] = -np.inf  # places given up
+        total[np.arange(beam) >= (beam - finished)[:, None]] = -np.inf  # the last, given up
         parents = (top // V_out + beam * np.arange(B)[:, None]).ravel()
         words = np.concatenate([words[parents], top.reshape(-1, 1) % V_out], axis=1)
         state = tuple(array[:, parents] for array in state)
@@ -709,8 +709,8 @@ def translate(params, vocab, sentence, beam):
 
 # BLEU counts which n-grams of the translations, from single words to four in a row, stand in a
 # reference too, each at most as often as there. The counts are summed over all sentences, for a
-# single one often has no four in a row right. The four precisions are averaged geometrically, and
-# translations that are shorter than their references pay a penalty (Papineni et al. 2002).
+# single one often has no four in a row right. The four precisions, right / total, are averaged
+# geometrically; translations shorter than the nearest reference pay (Papineni et al. 2002).
 def bleu(candidates, references):
     """Return the BLEU of tuples of tokens, 0 to 100; for each there is a list of references."""
     right, total, length, wanted = np.zeros(4), np.zeros(4), 0, 0
@@ -718,7 +718,7 @@ def bleu(candidates, references):
         for n in range(1, 5):
             have, *want = (Counter(zip(*(words[i:] for i in range(n)))) for words in
                            (candidate, *several))
-            right[n - 1] += sum(min(count, max(words[gram] for words in want))
+            right[n - 1] += sum(min(count, max(counts[gram] for counts in want))
                                 for gram, count in have.items())
             total[n - 1] += sum(have.values())
         length += len(candidate)
@@ -831,7 +831,7 @@ def learn(run, pairs, held_out):
             if not math.isfinite(nats):
                 raise BadInput(f"no finite loss at {done + 1}; try --lr {settings['lr'] / 3:.2g}")
             mean = float(np.mean(run["losses"][-settings["every"]:]))
-            points = measure(params, run["vocab"], held_out, 1, size, 100)[0]
+            points = measure(params, run["vocab"], held_out, 1, size, 100)[0]    # greedy, of 100
             run["scores"].append([done + 1, mean, nats, points])
             if nats <= run["best_nats"]:
                 run["best_nats"] = nats

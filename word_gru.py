@@ -397,9 +397,9 @@ def check_gradients(entries=40, distance=1e-5):
 # %% 5. Optimizer
 # Adam divides m, a mean of the last gradients, by their usual size, sqrt(v), where v is a mean of
 # squares, no word vector: entries move by about lr where the sign is steady, else by less. Sparse
-# Adam touches the rows of E that occurred, and nothing else: without evidence no change. Every row
-# counts its own updates, or that of a very late word would be 3.2 times too long. Clipping scales
-# all gradients by one factor where their norm is too large: m and v would long remember that.
+# Adam touches the rows of E that occurred, and no others. Each counts its own updates: with one
+# count for all, the first move of a very late word would be 3.2 times too long. Clipping scales all
+# gradients by one factor where their norm is too large: m and v would long remember an explosion.
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
     m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the

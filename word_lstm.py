@@ -55,10 +55,10 @@ FILE = Path(globals().get("__file__", f"{LESSON}.py")).resolve()    # a notebook
 HAN = "\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 
 # %% 1. Data
-# Tokens are words in lower case and signs, and <eos> where a sentence or paragraph ends. Words that
-# training shows only once share the token <unk>, unknown. So the network learns what to expect
-# around a word that it does not know, as there are in held-out text. The last tenth is held out:
-# it tells whether the network has learned the language or the text by heart (overfitting).
+# Tokens are words in lower case and signs, and <eos> where a line or, in prose, a paragraph ends.
+# Words that training shows only once share the token <unk>, unknown. So the network learns what to
+# expect around a word that it does not know; held-out text has such words, too. The last tenth is
+# held out: it tells whether the network has learned the language or a text by heart (overfitting).
 #
 # Where a language has no blanks between words, as Thai, somebody must put them in first; Chinese
 # and Japanese are read character by character. Other pieces than words (the Penn Treebank, byte
@@ -188,7 +188,7 @@ def windows(ids, batch, seq_len):
 #
 # Gates are switches between 0, shut, and 1, open: sigmoid. What is written must be able to push a
 # cell up or down: tanh, between -1 and 1. The cell state c is the memory itself; the hidden state h
-# is what it shows at this moment, to the gates of the next step and to the prediction.
+# is what it shows at this moment, to gates and candidate of the next step and to the prediction.
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), elementwise. Written with tanh it cannot overflow."""
     return 0.5 * np.tanh(0.5 * x) + 0.5
@@ -197,8 +197,8 @@ def sigmoid(x):
 def init_params(V, D, H, rng, dtype=np.float32):
     """Return random weights for V words, D numbers in a vector, and H cells, and biases, as a dict.
     Wx, Wh and b hold the rows of i, f, o and g below each other. Biases are zero, but the forget
-    gate's are 1: it begins by keeping sigmoid(1) = 0.73 of a cell. With 0 it would keep half, and
-    after a few steps no gradient could tell what keeping would bring. The word vectors begin small,
+    gate's are 1: it begins by keeping sigmoid(1) = 0.73 of a cell. A bias of 0 would keep half, and
+    after ten steps 0.1 % of a cell and of its gradient, not 4 %. The word vectors begin small,
     so that what is learned about a word soon outweighs its beginning.
     """
     params = {"E": rng.normal(0, 0.1, (V, D)), "Wx": rng.normal(0, D**-0.5, (4 * H, D)),
@@ -217,10 +217,10 @@ def step(params, ax, state):
     """Take ax = Wx @ v + b (4H, B), what comes in, and the state (h, c) before, both (H, B).
     Return the state after, and a cache for step_backward.
     """
-    h_prev, c_prev = state
+    (h_prev, c_prev), H = state, len(state[0])
     a = ax + params["Wh"] @ h_prev
-    i, f, o = sigmoid(a[:3 * len(h_prev)]).reshape(3, *h_prev.shape)
-    g = np.tanh(a[3 * len(h_prev):])
+    i, f, o = sigmoid(a[:3 * H]).reshape(3, H, -1)
+    g = np.tanh(a[3 * H:])
     c = f * c_prev + i * g
     tc = np.tanh(c)
     return (o * tc, c), (i, f, o, g, c_prev, tc)
@@ -284,8 +284,8 @@ def forward(params, inputs, targets, state, masks=None):
 # %% 3. Backward
 # Unroll the loop, and there are two ways through time:
 #   c[0] ====> c[1] ====> c[2] ====> c[3]      times f, plus i * g: no matrix, no tanh
-#         /   \      /   \      /   \          up: i * g joins c;  down: h = o * tanh(c)
-#   h[0] ----> h[1] ----> h[2] ----> h[3]      through Wh and the gates
+#         /   \      /   \      /   \          up: Wh, then f, i and g;  down: h = o * tanh(c)
+#   h[0] ----> h[1] ----> h[2] ----> h[3]      through Wh and o
 #               |          |          |
 #              L[1]       L[2]       L[3]      each loss sees h, through the same Wy and by
 #
@@ -298,12 +298,12 @@ def forward(params, inputs, targets, state, masks=None):
 #   a  = Wx @ (mask_in * v) + Wh @ h_prev + b         dh_prev = Wh.T @ da
 #
 # Over the window, dlogits[t] = (p[t] - onehot(target)) / (T * B), and:
-#   dh[t] = mask_out[t] * (Wy.T @ dlogits[t]) + dh_prev[t+1]    dv[t] = mask_in[t] * (Wx.T @ da[t])
+#   dh[t] = mask_out[t] * (Wy.T @ dlogits[t]) + dh_next         dv[t] = mask_in[t] * (Wx.T @ da[t])
 #   dWh = sum over t of da[t] @ h[t-1].T          dWx = sum over t of da[t] @ (mask_in[t] * v[t]).T
 #   dWy = sum over t of dlogits[t] @ (mask_out[t] * h[t]).T           db, dby: sums over t, columns
 #
-# h[t] is used by its own loss and by step t + 1, c[t] by h[t] and by the cell at t + 1, so both
-# gradients have two parts; dc_next is the dc_prev of step t + 1. Where the window begins, all stop.
+# h[t] is used by its own loss and by step t + 1, c[t] by h[t] and by c[t+1], so each gradient has
+# two parts. dh_next and dc_next come from step t + 1: 0 at the window's end, cut at its beginning.
 # Dropout: y = x * mask, with a mask that is a constant, so dx = dy * mask. What was zeroed had no
 # part in the loss, and gets no gradient; what was scaled up gets a gradient scaled up alike.
 #
@@ -397,9 +397,9 @@ def check_gradients(entries=40, distance=1e-5):
 # %% 5. Optimizer
 # Adam divides m, a mean of the last gradients, by their usual size, sqrt(v), where v is a mean of
 # squares, no word vector: entries move by about lr where the sign is steady, else by less. Sparse
-# Adam touches the rows of E that occurred, and nothing else: without evidence no change. Every row
-# counts its own updates, or that of a very late word would be 3.2 times too long. Clipping scales
-# all gradients by one factor where their norm is too large: m and v would long remember that.
+# Adam touches the rows of E that occurred, and no others. Each counts its own updates: with one
+# count for all, the first move of a very late word would be 3.2 times too long. Clipping scales all
+# gradients by one factor where their norm is too large: m and v would long remember an explosion.
 class Adam:
     """Adam, Algorithm 1 of Kingma & Ba 2015.
     m is a running mean of the gradient, v of its square. Both begin at zero, so after t updates the
