@@ -15,8 +15,8 @@ The first command ends with lines like these (BLEU, 0 to 100: likeness to the gi
     sources of about 18.8 tokens: BLEU  98.27, exact match  90.5 %
 
 Same as bahdanau.py: sentences, the softmax over the source, beam search, BLEU, the alignment.
-New here: the LSTM on both sides, and no bridge between them; the source is read from its end; three
-scores, and attention after the loop. The network and its equations begin section 2.
+New here: the LSTM of char_lstm.py on both sides, no bridge between them; the source is read from
+its end; three scores, and attention after the loop. The network and its equations begin section 2.
 """
 # /// script
 # requires-python = ">=3.10"

@@ -14,7 +14,7 @@ The first command ends with lines like these (BLEU, 0 to 100: likeness to the gi
     sources of about  5.8 tokens: BLEU  97.60, exact match  95.5 %
     sources of about 18.8 tokens: BLEU  67.48, exact match  33.5 %
 
-Same as in the word lessons: word vectors, the sparse gradient, Adam, clipping, the gradient check.
+Same as in the word lessons: word vectors, a GRU, sparse gradient and Adam, clipping, the check.
 New here: two networks and the bridge between them; padding and masks; teacher forcing; maxout;
 beam search; BLEU. The network and its equations begin section 2.
 """
