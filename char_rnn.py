@@ -163,8 +163,8 @@ def predict(params, x, state):
 # better it has understood. But that product is far too small to compute with. Its logarithm is a
 # sum, the minus makes it something to make small, and the mean over all characters lets us compare
 # texts of any length. (A sum would grow with B and T, and with it the gradient that we clip below.)
-# -log2 p, nats / log 2, is in bits. To guess evenly among 62 characters costs log2 62 = 5.95 bits.
-# The first loss must be a little above, here 6.2, for random weights guess unevenly; if not,
+# In bits it is -log2 p: nats / log 2. To guess evenly among 62 characters costs log2 62 = 5.95
+# bits. The first loss must be a little above, here 6.2, for random weights guess unevenly; if not,
 # something is wrong. At the end 2.14 bits are as unsure as a choice among 2^2.14 = 4.4 characters.
 def cross_entropy(logits, targets):
     """Score logits (V, N) against ids (N,): return -log p of each target, in nats (N,), and all p.

@@ -324,7 +324,7 @@ def encode_direction(params, side, source, vectors):
 # learned: if a column of wide is 3, 1, -2, -5, its pairs are (3, 1) and (-2, -5), and its units 3
 # and -2.
 def readout(params, s, vectors, from_context):
-    """Take the states s (H, N), vectors of the previous words (D, N), and the part of Oc (2M, N).
+    """Take the states s (H, N), vectors of the previous words (D, N), and what Oc adds (2M, N).
     Return the logits (V_out, N), and a cache. Maxout: of every two rows the larger one goes on, so
     a unit is the larger of two linear functions, and bends where they cross.
     """

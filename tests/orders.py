@@ -1,6 +1,6 @@
 """Which state of bahdanau.py asks and is read out? Train all three orders, and print a Markdown table.
 
-    python tests/orders.py --seeds 3 --threads 1      nine default runs: about fifty minutes, one core
+    python tests/orders.py --seeds 3 --threads 1      nine default runs: 12 to 50 minutes, one core
 
 The paper prints two orders, and the authors' program has a third, which is the lesson's. The other two are the lesson
 with a few lines changed: s[i-1] asks, and so context[i] is read by step i; and in appendix A.2.2 s[i-1] is read out,

@@ -2,12 +2,12 @@
 
     python tests/quoted.py [FOLDER]      run each lesson whose FOLDER/<lesson>.txt is missing, and compare
 
-A run's output goes to FOLDER/<lesson>.txt (default out/quoted), its checkpoint beside it: about 20 minutes
-for all nine. Every quoted line must stand in the output of its lesson, but for what a clock says; so must the
-scores in README's tables; and README's translation must be what the checkpoint of bahdanau.py says, and the search in
-section 6 of seq2seq.py what its checkpoint finds. The last
-bits of a matrix product differ between processors, and so after some hundred steps do all the others: on
-another machine the scores are near those quoted, and the samples are other samples.
+A run's output goes to FOLDER/<lesson>.txt (default out/quoted), its checkpoint beside it: 7 to 20 minutes for
+all nine. Every quoted line must stand in the output of its lesson, but for what a clock says; so must the
+scores in README's tables; README's translation must be what the checkpoint of bahdanau.py says, and the search
+in section 6 of seq2seq.py what its checkpoint finds. The last bits of a matrix product differ between
+processors, and so after some hundred steps do all the others: on another machine the scores are near those
+quoted, and the samples are other samples.
 """
 import argparse
 import ast
